@@ -1,0 +1,63 @@
+"""What the pipeline asks of a judge. This protocol is the one seam where tests may put a fake."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from pydantic import Field
+
+from classifier.evidence import Task
+from classifier.schema import Prediction, Record
+
+
+class Usage(Record):
+    """What a judge spent so far. Tokens are those the server reported; ``requests`` counts every one sent."""
+
+    requests: int = 0
+    retries: int = 0
+    cached: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+class JudgeCard(Record):
+    """What the manifest says of a judge: enough to ask the same judge again. Never a key."""
+
+    judge: str
+    model: str
+    model_served: str | None = None
+    endpoint: str | None = None
+    parameters: dict[str, object] = Field(default_factory=dict)
+    prompts: dict[str, str] = Field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+class Judge(Protocol):
+    """Turns tasks into predictions, one for one and in order.
+
+    A task that cannot be answered becomes a ``failed`` prediction; only what must stop the run
+    (``JudgeRejectedError``, ``StoreError``) is raised. ``batch_size`` is how many tasks it likes at once.
+    """
+
+    batch_size: int
+
+    def recall(self, tasks: Sequence[Task]) -> list[Prediction | None]:
+        """Predictions that need no request (from the store), ``None`` where one is needed. Sends nothing."""
+        ...
+
+    async def judge(self, tasks: Sequence[Task]) -> list[Prediction]:
+        """Predictions for the tasks, asking where the store has no answer."""
+        ...
+
+    def usage(self) -> Usage:
+        """What was spent so far in this run."""
+        ...
+
+    def card(self) -> JudgeCard:
+        """How this judge is named and configured."""
+        ...
+
+    async def aclose(self) -> None:
+        """Release connections; called once at the end, also after an error."""
+        ...
