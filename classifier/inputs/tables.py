@@ -1,0 +1,263 @@
+"""Readers of tables of citing works: CSV (also ; or tab), JSONL and Parquet, one work or one context a row.
+
+Rows of one citing work stand together, so that a table of any length streams. Hub columns may be left empty
+after their first row: an empty one means "as above".
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from classifier.errors import InputError
+from classifier.inputs.tex import untex
+from classifier.naming import slug
+from classifier.schema import CitationContext, CitedWork, CitingWork, Pair, WorkIds
+
+MAX_YEAR = 2100
+
+
+def _blank(value: object) -> object:
+    """Empty cells, and the NaN of Parquet files made by pandas, are absent values."""
+    if isinstance(value, float) and value != value:
+        return None
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+def _listed(value: object) -> object:
+    """A list given as JSON, or as text with semicolons between its items (the form of reference managers)."""
+    value = _blank(value)
+    if isinstance(value, str):
+        text = value.strip()
+        return json.loads(text) if text.startswith("[") else [part.strip() for part in text.split(";") if part.strip()]
+    return value
+
+
+def _contexts(value: object) -> object:
+    """Contexts as a JSON list of texts or objects; a plain text is one context."""
+    value = _blank(value)
+    if isinstance(value, str):
+        value = json.loads(value) if value.lstrip().startswith("[{") or value.lstrip().startswith('["') else [value]
+    if isinstance(value, list):
+        return [{"text": item} if isinstance(item, str) else item for item in value]
+    return value
+
+
+Text = Annotated[str | None, BeforeValidator(_blank)]
+Whole = Annotated[int | None, BeforeValidator(_blank)]
+
+
+class TableRow(BaseModel):
+    """The columns of an input table. All are optional but ``title``, and ``hub_title`` in the first row."""
+
+    model_config = ConfigDict(extra="ignore", coerce_numbers_to_str=True)
+
+    hub_id: Text = Field(None, description="identifier of the cited work; made from its title where absent")
+    hub_title: Text = Field(None, description="title of the cited work; empty: as in the row above")
+    hub_abstract: Text = Field(None, description="abstract of the cited work; empty: as in the row above")
+    citing_id: Text = Field(None, description="identifier of the citing work; else arXiv id, DOI, or made from the title")
+    title: Annotated[str, Field(min_length=1, description="title of the citing work")]
+    summary: Text = Field(None, description="one or two sentences about the citing work")
+    abstract: Text = Field(None, description="abstract of the citing work")
+    authors: Annotated[list[str] | None, BeforeValidator(_listed)] = Field(
+        None, description="names, as a JSON list or with semicolons between them"
+    )
+    year: Whole = Field(None, ge=1400, le=MAX_YEAR, description="year of publication")
+    venue: Text = Field(None, description="journal or conference")
+    arxiv_id: Text = Field(None, description="arXiv id, such as 2305.20050")
+    doi: Text = Field(None, description="DOI, with or without https://doi.org/")
+    s2_id: Text = Field(None, description="Semantic Scholar paper id")
+    openalex_id: Text = Field(None, description="OpenAlex id, W…")
+    pmid: Text = Field(None, description="PubMed id")
+    pmcid: Text = Field(None, description="PubMed Central id")
+    acl_id: Text = Field(None, description="ACL Anthology id")
+    url: Text = Field(None, description="address of the work")
+    contexts: Annotated[list[CitationContext] | None, BeforeValidator(_contexts)] = Field(
+        None, description="passages that cite the hub: a JSON list of texts or of objects (see hub.json)"
+    )
+    context: Text = Field(None, description="one passage that cites the hub, [[...]] around the mention; one row each")
+    context_before: Text = Field(None, description="the sentence before the passage")
+    context_after: Text = Field(None, description="the sentence after the passage")
+    section: Text = Field(None, description="title of the section that the passage stands in")
+
+
+class BadRow(NamedTuple):
+    """One value that cannot be used, with the place to mend it."""
+
+    path: str
+    line: int
+    column: str
+    value: object
+    what: str
+
+    def error(self) -> InputError:
+        """The same as an error of one line."""
+        return InputError(self.what, path=self.path, line=self.line, column=self.column, value=self.value)
+
+
+RawRow = tuple[int, dict[str, Any]]
+
+
+def raw_rows(path: Path) -> Iterator[RawRow]:
+    """Rows with their line (Parquet: row) number from 1, untyped. Raises ``InputError`` for an unreadable file."""
+    suffix = path.suffix.lower()
+    try:
+        if suffix == ".parquet":
+            yield from _parquet(path)
+        elif suffix in {".jsonl", ".ndjson"}:
+            yield from _jsonl(path)
+        else:
+            yield from _csv(path)
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"not UTF-8 at byte {error.start}", path=path, do="save it again with the encoding UTF-8"
+        ) from error
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror or error}", path=path) from error
+
+
+def _csv(path: Path) -> Iterator[RawRow]:
+    csv.field_size_limit(2**24)
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        head = file.readline()
+        file.seek(0)
+        delimiter = max(",;\t", key=head.count)
+        reader = csv.DictReader(file, delimiter=delimiter, strict=True)
+        try:
+            known = set(reader.fieldnames or ()) & set(TableRow.model_fields)
+            if "title" not in known:
+                raise InputError(
+                    "no column 'title'", path=path, line=1, value=head.strip()[:80], do="see docs/inputs.md"
+                )
+            for row in reader:
+                if None in row:
+                    raise InputError("more cells than the header has columns", path=path, line=reader.line_num)
+                yield reader.line_num, row
+        except csv.Error as error:
+            raise InputError(f"broken CSV: {error}", path=path, line=reader.line_num) from error
+
+
+def _jsonl(path: Path) -> Iterator[RawRow]:
+    with path.open(encoding="utf-8-sig") as file:
+        for number, line in enumerate(file, 1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+            except ValueError:
+                row = {"": line.strip()}
+            yield number, row if isinstance(row, dict) else {"": line.strip()}
+
+
+def _parquet(path: Path) -> Iterator[RawRow]:
+    import pyarrow as pa  # noqa: PLC0415 - a tenth of a second that only Parquet users should wait for
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    try:
+        number = 0
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=1000):
+                for row in batch.to_pylist():
+                    number += 1
+                    yield number, row
+    except pa.ArrowException as error:
+        raise InputError(f"not a Parquet file: {str(error).splitlines()[0]}", path=path) from error
+
+
+def table_pairs(path: Path, bad: list[BadRow]) -> Iterator[Pair]:
+    """The pairs of a table in order; rows that cannot be used are appended to ``bad`` and left out.
+
+    Raises ``InputError`` where the file as a whole cannot be read.
+    """
+    hub: CitedWork | None = None
+    work: CitingWork | None = None
+    seen: set[tuple[str, str]] = set()
+    for line, raw in raw_rows(path):
+        row = _typed(path, line, raw, bad)
+        if row is None:
+            continue
+        row_hub = _hub(row, hub)
+        if row_hub is None:
+            bad.append(BadRow(str(path), line, "hub_title", row.hub_title, "missing in the first row"))
+            continue
+        row_work = _work(row)
+        if hub == row_hub and work is not None and row_work.citing_id == work.citing_id and row_work.contexts:
+            work = work.model_copy(update={"contexts": work.contexts + row_work.contexts})
+            continue
+        if (row_hub.hub_id, row_work.citing_id) in seen:
+            what = "stands in an earlier row too; put the rows of one work together, or give each its own citing_id"
+            bad.append(BadRow(str(path), line, "citing_id", row_work.citing_id, what))
+            continue
+        if hub is not None and work is not None:
+            yield Pair(hub, work)
+        hub, work = row_hub, row_work
+        seen.add((hub.hub_id, work.citing_id))
+    if hub is not None and work is not None:
+        yield Pair(hub, work)
+
+
+def _typed(path: Path, line: int, raw: dict[str, Any], bad: list[BadRow]) -> TableRow | None:
+    if set(raw) == {""}:
+        bad.append(BadRow(str(path), line, "(line)", raw[""], "not a JSON object"))
+        return None
+    try:
+        return TableRow.model_validate(raw)
+    except ValidationError as error:
+        for problem in error.errors(include_url=False):
+            column = ".".join(str(part) for part in problem["loc"]) or "(row)"
+            bad.append(BadRow(str(path), line, column, problem["input"], problem["msg"]))
+    except ValueError as error:
+        bad.append(BadRow(str(path), line, "(row)", None, f"broken JSON in a cell: {error}"))
+    return None
+
+
+def _hub(row: TableRow, above: CitedWork | None) -> CitedWork | None:
+    if row.hub_title is None and (row.hub_id is None or (above and above.hub_id == row.hub_id)):
+        return above
+    title = untex(row.hub_title) if row.hub_title else row.hub_id or ""
+    hub_id = row.hub_id or slug(title)
+    if above is not None and above.hub_id == hub_id and row.hub_abstract is None:
+        return above
+    return CitedWork(hub_id=hub_id, title=title, abstract=untex(row.hub_abstract or ""))
+
+
+def bare_doi(doi: str | None) -> str | None:
+    """A DOI without its resolver or prefix, lower-cased as DOIs compare; ``None`` for none."""
+    return re.sub(r"^(https?://(dx\.)?doi\.org/|doi:\s*)", "", doi.strip(), flags=re.I).lower() if doi else None
+
+
+def _work(row: TableRow) -> CitingWork:
+    ids = WorkIds(
+        arxiv_id=row.arxiv_id, doi=bare_doi(row.doi), s2_id=row.s2_id, openalex_id=row.openalex_id, pmid=row.pmid,
+        pmcid=row.pmcid, acl_id=row.acl_id, url=row.url,
+    )  # fmt: skip
+    contexts = list(row.contexts or [])
+    if row.context:
+        contexts.append(
+            CitationContext(
+                text=row.context, before=row.context_before or "", after=row.context_after or "", section=row.section
+            )
+        )
+    title = untex(row.title)
+    return CitingWork(
+        citing_id=row.citing_id or row.arxiv_id or ids.doi or slug(title),
+        title=title,
+        summary=untex(row.summary or ""),
+        abstract=untex(row.abstract or ""),
+        authors=tuple(row.authors or ()),
+        year=row.year,
+        venue=row.venue,
+        ids=ids,
+        contexts=tuple(contexts),
+    )
+
+
+def all_bad(rows: Iterable[BadRow]) -> str:
+    """Every bad value on a line of its own, as the message of one error."""
+    return "\n".join(str(row.error()) for row in rows)
