@@ -1,0 +1,64 @@
+"""The command line: one module a command, no logic; errors become one line and a documented exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+import typer
+
+from classifier import __version__
+from classifier.cli import cache, convert, plan, run, show
+from classifier.errors import EXIT_INTERRUPTED, EXIT_USAGE, ClassifierError
+
+app = typer.Typer(
+    name="classify",
+    help="Label what citing works use a hub paper for (role) and how they speak of it (polarity).",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback(invoke_without_command=True)
+def _root(version: bool = typer.Option(False, "--version", help="Print the version and exit.")) -> None:
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+app.command("run")(run.run)
+app.command("plan")(plan.plan)
+app.command("show")(show.show)
+app.command("convert")(convert.convert)
+app.add_typer(cache.app, name="cache")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the program and exit: 0 done, 1 failed, 2 usage or input, 3 finished with failures, 130 interrupted."""
+    sys.exit(_run(arguments))
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    try:
+        app(args=None if arguments is None else list(arguments), standalone_mode=False)
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    except click.UsageError as error:
+        error.show(sys.stderr)
+        return EXIT_USAGE
+    except ClassifierError as error:
+        for line in str(error).splitlines() or [type(error).__name__]:
+            print(f"error: {line}", file=sys.stderr)
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        print("interrupted; what was answered is stored: run the same command again to go on", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output went away, as `head` does; nothing more can be said to it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_USAGE
+    return 0

@@ -1,0 +1,32 @@
+"""Options that several commands share, each declared once."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class JudgeName(StrEnum):
+    """Who decides."""
+
+    LOCAL = "local"
+    OPENAI = "openai"
+
+
+Input = Annotated[
+    Path, typer.Argument(metavar="INPUT", help="Hub page (.txt), table (.csv .jsonl .parquet) or hub.json.", show_default=False)
+]
+Run = Annotated[Path, typer.Argument(metavar="RUN", help="Folder that `classify run` wrote.", show_default=False)]
+Judge = Annotated[
+    JudgeName | None,
+    typer.Option("--judge", help="Who decides. Default: openai where a key or base URL is configured, else local."),
+]
+Model = Annotated[str | None, typer.Option("--model", help="Model to ask.")]
+BaseUrl = Annotated[str | None, typer.Option("--base-url", help="OpenAI-compatible endpoint, up to /v1.")]
+Prompt = Annotated[str | None, typer.Option("--prompt", help="Prompt version, a name in prompts/.")]
+Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Only the first N citing works.")]
+Offline = Annotated[bool, typer.Option("--offline", help="Answers from the store only; never touch the network.")]
+SkipBadRows = Annotated[bool, typer.Option("--skip-bad-rows", help="Go on without the rows that cannot be read.")]

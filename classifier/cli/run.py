@@ -1,0 +1,62 @@
+"""``classify run``: label a hub."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from classifier.cli import options as opt
+from classifier.cli.terminal import out, print_tallies, progress, say
+from classifier.errors import EXIT_INTERRUPTED, EXIT_PARTIAL
+from classifier.inputs import open_input
+from classifier.interrupts import StopOnSignal
+from classifier.judges.selection import open_judge
+from classifier.running import RunOptions, run_source
+from classifier.settings import choose_judge, load_settings
+
+
+def run(
+    source: opt.Input,
+    folder: Annotated[
+        Path | None, typer.Option("--out", help="Folder for the results. Default: outputs/<hub>.", show_default=False)
+    ] = None,
+    judge: opt.Judge = None,
+    model: opt.Model = None,
+    base_url: opt.BaseUrl = None,
+    limit: opt.Limit = None,
+    concurrency: Annotated[int | None, typer.Option("--concurrency", min=1, help="Requests in flight at most.")] = None,
+    offline: opt.Offline = False,
+    prompt: opt.Prompt = None,
+    skip_bad_rows: opt.SkipBadRows = False,
+) -> None:
+    """Label every citing work of INPUT and write CSV, JSONL, summary and manifest."""
+    settings = load_settings(judge=judge, model=model, base_url=base_url, concurrency=concurrency, prompt=prompt)
+    name, why = choose_judge(settings)
+    say(f"judge: {name} ({why})")
+    opened = open_input(source, skip_bad_rows=skip_bad_rows)
+    for warning in opened.warnings:
+        say(f"note: {warning}")
+    decider = open_judge(settings, offline=offline)
+    arguments = {"judge": name, "limit": limit, "concurrency": settings.concurrency, "offline": offline,
+                 "prompt": settings.prompt, "skip_bad_rows": skip_bad_rows}  # fmt: skip
+    with progress("labelling") as report, StopOnSignal(say) as stop:
+        result = run_source(
+            opened,
+            decider,
+            RunOptions(folder, limit, settings.concurrency, settings.prompt, arguments),
+            on_progress=report,
+            stop=stop,
+        )
+    for row in opened.bad_rows:
+        say(f"skipped: {row.error()}")
+    print_tallies(result.tallies)
+    for file in ("predictions.csv", "predictions.jsonl", "summary.json", "run.json"):
+        out.print(str(result.folder / file), markup=False)
+    if result.stopped:
+        say("stopped early; what was answered is stored: run the same command again to go on")
+        raise typer.Exit(EXIT_INTERRUPTED)
+    if result.failed:
+        say(f"finished with {result.failed} failed works; the column `failure` says why")
+        raise typer.Exit(EXIT_PARTIAL)

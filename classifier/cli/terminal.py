@@ -1,0 +1,122 @@
+"""What a person sees: tables as bars on stdout, progress on stderr; colour only on a terminal (rich decides)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from classifier.hub_view import HubTallies
+from classifier.running import Progress as RunProgress
+from classifier.schema import STANCES, Basis, Polarity, Role, Status
+
+BAR = 30
+_COLOURS = {
+    Polarity.SUPPORTING: "green",
+    Polarity.CONTRASTING: "red",
+    Polarity.MIXED: "yellow",
+    Polarity.NEUTRAL: "blue",
+    Polarity.UNCLEAR: "bright_black",
+}
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def plain(text: str) -> str:
+    """Text from an input made harmless for a terminal: control and escape characters shown as ``�``."""
+    return "".join(ch if ch.isprintable() else "�" for ch in text)
+
+
+def say(line: str) -> None:
+    """One line on stderr."""
+    err.print(escape(plain(line)))
+
+
+def print_tallies(tallies: HubTallies, most: int = 3) -> None:
+    """Coverage first, then role and polarity as bars, for each of the first ``most`` hubs."""
+    hubs = list(tallies)
+    for tally in hubs[:most]:
+        summary = tally.status
+        out.print(Text(plain(tally.cited.title), style="bold"))
+        listed = f"{tally.listed} listed"
+        announced = f"{tally.announced} announced, " if tally.announced is not None else ""
+        out.print(
+            f"coverage: {announced}{listed}, {tally.with_passage} with a passage; "
+            f"{summary[Status.LABELLED]} labelled, {summary[Status.ABSTAINED]} abstained, "
+            f"{summary[Status.FAILED]} failed; {tally.needs_review} to review"
+        )
+        labelled = summary[Status.LABELLED]
+        _bars("role", {role.value: tally.role[role] for role in Role}, labelled, {})
+        _bars(
+            "polarity",
+            {p.value: tally.polarity[p] for p in Polarity},
+            labelled,
+            {p.value: colour for p, colour in _COLOURS.items()},
+        )
+        stances = [
+            f"{p.value} {tally.stance[p, Basis.EVIDENCE]}/{tally.stance[p, Basis.ASSESSMENT]}"
+            for p in Polarity
+            if p in STANCES and tally.polarity[p]
+        ]
+        if stances:
+            out.print(f"stances by basis (evidence/assessment): {', '.join(stances)}")
+        for reason, count in tally.failures.most_common(3):
+            out.print(escape(f"{count} x {plain(reason)}"))
+    if len(hubs) > most:
+        out.print(f"… and {len(hubs) - most} more hubs, all in summary.json")
+
+
+def _bars(name: str, counts: Mapping[str, int], total: int, colours: Mapping[str, str]) -> None:
+    out.print(f"{name}, of {total} labelled")
+    highest = max(counts.values(), default=0)
+    for value, count in counts.items():
+        bar = "█" * (round(BAR * count / highest) if highest else 0) or ("▏" if count else "")
+        share = f"{count / total:6.1%}" if total else "     -"
+        line = Text(f"  {value:<12}{count:>6} {share} ")
+        line.append(bar, style=colours.get(value, "cyan"))
+        out.print(line)
+
+
+@contextmanager
+def progress(total_hint: str) -> Iterator[_Reporter]:
+    """A reporter to call after every work: a bar on a terminal, a plain line now and then elsewhere."""
+    with _Reporter(total_hint) as reporter:
+        yield reporter
+
+
+class _Reporter:
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._bar: Progress | None = None
+        if err.is_terminal:
+            self._bar = Progress(
+                TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[note]}"),
+                TimeRemainingColumn(), console=err, transient=True,
+            )  # fmt: skip
+            self._task = self._bar.add_task(name, total=None, note="")
+        self._counts = dict.fromkeys(("cached", "failed", "abstained"), 0)
+
+    def __enter__(self) -> _Reporter:
+        if self._bar:
+            self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar:
+            self._bar.stop()
+
+    def __call__(self, update: RunProgress) -> None:
+        status = update.answered.prediction.status
+        self._counts["cached"] += update.answered.recalled
+        self._counts["failed"] += status is Status.FAILED
+        self._counts["abstained"] += status is Status.ABSTAINED
+        note = ", ".join(f"{count} {what}" for what, count in self._counts.items() if count)
+        if self._bar:
+            self._bar.update(self._task, completed=update.done, total=update.total, note=note)
+        elif update.done == update.total or update.done % max(1, update.total // 10) == 0:
+            say(f"{self._name}: {update.done} of {update.total}{', ' + note if note else ''}")

@@ -1,0 +1,109 @@
+"""Wiring from pairs to predictions; the only place with concurrency."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from itertools import islice
+from typing import NamedTuple
+
+from classifier.evidence import Task, prepare
+from classifier.judges.base import Judge
+from classifier.schema import Pair, Prediction
+
+CHUNK = 256
+"""How many tasks are looked up in the store at once."""
+
+
+class Answered(NamedTuple):
+    """A task with its prediction; ``recalled`` where it came from the store without a request."""
+
+    task: Task
+    prediction: Prediction
+    recalled: bool
+
+
+class _Asked(NamedTuple):
+    tasks: list[Task]
+    answer: asyncio.Task[list[Prediction]]
+
+
+async def predict(
+    pairs: Iterable[Pair],
+    judge: Judge,
+    *,
+    concurrency: int = 16,
+    stop: Callable[[], bool] = lambda: False,
+) -> AsyncIterator[Answered]:
+    """Predictions in the order of ``pairs``, with at most ``concurrency`` batches in flight.
+
+    Memory is bounded: reading goes on only while fewer than ``CHUNK`` + ``concurrency`` batches wait for an
+    earlier one. When ``stop`` turns true nothing new is asked; what is in flight is finished and given. An error
+    that stops the run is raised after the answers in flight came back, so that what was paid for is stored.
+    """
+    waiting: deque[_Asked | Answered] = deque()
+    flying: set[asyncio.Task[list[Prediction]]] = set()
+    try:
+        for chunk in _batched(map(prepare, pairs), CHUNK):
+            for group in _grouped(chunk, judge):
+                if isinstance(group, Answered):
+                    waiting.append(group)
+                    continue
+                while len(flying) >= concurrency:
+                    done, flying = await asyncio.wait(flying, return_when=asyncio.FIRST_COMPLETED)
+                    for finished in done:
+                        finished.result()
+                if stop():
+                    break
+                task = asyncio.create_task(_ask(judge, group))
+                flying.add(task)
+                waiting.append(_Asked(group, task))
+                for answered in await _ready(waiting, CHUNK + concurrency):
+                    yield answered
+            for answered in await _ready(waiting, CHUNK + concurrency):
+                yield answered
+            if stop():
+                break
+        for answered in await _ready(waiting, 0):
+            yield answered
+    finally:
+        if flying:
+            await asyncio.gather(*flying, return_exceptions=True)
+
+
+async def _ask(judge: Judge, group: list[Task]) -> list[Prediction]:
+    return await judge.judge(group)
+
+
+async def _ready(waiting: deque[_Asked | Answered], limit: int) -> list[Answered]:
+    """What can be given now, in order; waits for the oldest only while more than ``limit`` are waiting."""
+    ready: list[Answered] = []
+    while waiting and (len(waiting) > limit or isinstance(waiting[0], Answered) or waiting[0].answer.done()):
+        head = waiting.popleft()
+        if isinstance(head, Answered):
+            ready.append(head)
+        else:
+            predictions = await head.answer
+            ready.extend(Answered(t, p, False) for t, p in zip(head.tasks, predictions, strict=True))
+    return ready
+
+
+def _grouped(chunk: list[Task], judge: Judge) -> Iterator[Answered | list[Task]]:
+    """The tasks of a chunk in order: recalled ones singly, runs of others in batches of the judge's size."""
+    batch: list[Task] = []
+    for task, known in zip(chunk, judge.recall(chunk), strict=True):
+        if known is None:
+            batch.append(task)
+        if batch and (known is not None or len(batch) == judge.batch_size):
+            yield batch
+            batch = []
+        if known is not None:
+            yield Answered(task, known, True)
+    if batch:
+        yield batch
+
+
+def _batched(tasks: Iterator[Task], size: int) -> Iterator[list[Task]]:
+    while chunk := list(islice(tasks, size)):
+        yield chunk

@@ -1,0 +1,119 @@
+"""One run: pairs through a judge into a folder. What ``classify run`` does once its settings are resolved."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import aclosing
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+from classifier.errors import InputError
+from classifier.hub_view import HubTallies
+from classifier.inputs import Source
+from classifier.judges.base import Judge, Usage
+from classifier.manifest import build_manifest
+from classifier.outputs import RunWriter, write_json
+from classifier.pipeline import Answered, predict
+from classifier.schema import Pair, Status
+
+
+class RunOptions(NamedTuple):
+    """What of the command line shapes a run, beside input and judge."""
+
+    out: Path | None = None
+    limit: int | None = None
+    concurrency: int = 16
+    prompt: str = ""
+    arguments: dict[str, object] = {}  # noqa: RUF012 - never changed, only written to the manifest
+
+
+class Progress(NamedTuple):
+    """Told after every work: how far the run is and what was spent."""
+
+    done: int
+    total: int
+    answered: Answered
+    usage: Usage
+
+
+class RunResult(NamedTuple):
+    """Where a run was written and what it counted; ``stopped`` where the user broke it off."""
+
+    folder: Path
+    tallies: HubTallies
+    usage: Usage
+    stopped: bool
+
+    @property
+    def failed(self) -> int:
+        """How many works got no label."""
+        return self.tallies.total()[Status.FAILED]
+
+
+def run_source(
+    source: Source,
+    judge: Judge,
+    options: RunOptions,
+    *,
+    on_progress: Callable[[Progress], None] = lambda progress: None,
+    stop: Callable[[], bool] = lambda: False,
+) -> RunResult:
+    """Label ``source`` and write the run folder. Raises ``InputError`` before the first request for bad input."""
+    count = source.check()
+    total = count if options.limit is None else min(count, options.limit)
+    return asyncio.run(_run(source, judge, options, total, on_progress, stop))
+
+
+async def _run(
+    source: Source,
+    judge: Judge,
+    options: RunOptions,
+    total: int,
+    on_progress: Callable[[Progress], None],
+    stop: Callable[[], bool],
+) -> RunResult:
+    started = datetime.now(UTC)
+    tallies = HubTallies(source.announced)
+    folder = options.out or default_folder(source)
+    done = 0
+    try:
+        with RunWriter(folder) as writer:
+            async with aclosing(
+                predict(islice(source.pairs(), total), judge, concurrency=options.concurrency, stop=stop)
+            ) as answers:
+                async for answered in answers:
+                    pair = answered.task.pair
+                    writer.write(pair, answered.prediction)
+                    tallies.add(pair, answered.prediction)
+                    done += 1
+                    on_progress(Progress(done, total, answered, judge.usage()))
+    finally:
+        await judge.aclose()
+    stopped = done < total
+    summary = {"complete": not stopped, "hubs": [tally.summary() for tally in tallies]}
+    write_json(folder / "summary.json", summary)
+    write_json(
+        folder / "run.json",
+        build_manifest(
+            source={"path": source.path.name, "sha256": source.sha256(), "works": total},
+            options=options.arguments,
+            card=judge.card(),
+            usage=judge.usage(),
+            counts={status.value: tallies.total()[status] for status in Status} | {"works": done},
+            started=started,
+            warnings=(*source.warnings, *(str(row.error()) for row in source.bad_rows)),
+        ),
+    )
+    return RunResult(folder, tallies, judge.usage(), stopped)
+
+
+def default_folder(source: Source) -> Path:
+    """``outputs/<hub-slug>``; for a table with several hubs ``outputs/<file name>``."""
+    first: Pair | None = next(iter(source.pairs()), None)
+    if first is None:
+        raise InputError("lists no citing works", path=source.path)
+    several = source.hub is None and any(pair.cited.hub_id != first.cited.hub_id for pair in source.pairs())
+    return Path("outputs") / (source.path.stem if several else first.cited.hub_id)

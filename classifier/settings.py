@@ -1,0 +1,92 @@
+"""Settings, resolved once: defaults < classifier.toml < environment < flags."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import platformdirs
+from pydantic import AliasChoices, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from classifier.errors import SettingsError
+
+CONFIG_NAME = "classifier.toml"
+
+
+def default_store() -> Path:
+    """The answer store of this user: one file, shared by all runs."""
+    return Path(platformdirs.user_data_dir("citation-polarity-classifier")) / "answers.sqlite"
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. The key comes from the environment only, and prints as asterisks."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="CLASSIFIER_", toml_file=CONFIG_NAME, extra="forbid", frozen=True, populate_by_name=True
+    )
+
+    judge: Literal["openai", "local"] | None = Field(None, description="who decides; chosen from key and base URL where unset")
+    api_key: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("CLASSIFIER_API_KEY", "OPENAI_API_KEY"),
+        description="key of the endpoint, from the environment only",
+    )
+    base_url: str | None = Field(
+        None,
+        validation_alias=AliasChoices("base_url", "CLASSIFIER_BASE_URL", "OPENAI_BASE_URL"),
+        description="address of an OpenAI-compatible endpoint, up to /v1",
+    )
+    model: str | None = Field(None, description="model to ask")
+    prompt: str = Field("v1", description="prompt version, a name in prompts/")
+    temperature: float | None = Field(0.0, ge=0, le=2, description="sampling temperature")
+    seed: int | None = Field(0, description="sampling seed, where the endpoint takes one")
+    max_tokens: int = Field(1024, ge=16, description="most tokens of an answer")
+    timeout: float = Field(120.0, gt=0, description="seconds to wait for an answer")
+    concurrency: int = Field(16, ge=1, le=1024, description="requests in flight at most")
+    store: Path = Field(default_factory=default_store, description="file of the answer store")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Flags, then the environment, then ``classifier.toml`` of the working folder."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+
+def load_settings(**flags: Any) -> Settings:  # noqa: ANN401 - each flag has its own type, checked by the model
+    """The settings in force; a flag that is ``None`` was not given. Raises ``SettingsError``, one line a problem."""
+    if Path(CONFIG_NAME).is_file() and _names_key(Path(CONFIG_NAME)):
+        raise SettingsError(f"{CONFIG_NAME}: holds a key; keys belong in the environment (OPENAI_API_KEY), take it out")
+    try:
+        return Settings(**{name: value for name, value in flags.items() if value is not None})
+    except ValidationError as error:
+        lines = [f"setting {'.'.join(map(str, p['loc']))}: {p['msg']}" for p in error.errors(include_url=False)]
+        raise SettingsError("\n".join(lines)) from error
+    except ValueError as error:
+        raise SettingsError(f"{CONFIG_NAME}: {error}") from error
+
+
+def _names_key(path: Path) -> bool:
+    names = {line.partition("=")[0].strip().lower() for line in path.read_text(encoding="utf-8").splitlines()}
+    return bool(names & {"api_key", "classifier_api_key", "openai_api_key"})
+
+
+def choose_judge(settings: Settings) -> tuple[Literal["openai", "local"], str]:
+    """The judge to use and the reason, as one phrase. Raises ``SettingsError`` for openai without key and address."""
+    if settings.judge == "openai":
+        if settings.api_key is None and settings.base_url is None:
+            raise SettingsError("judge openai needs OPENAI_API_KEY in the environment, or --base-url of a local server")
+        return "openai", "asked for"
+    if settings.judge == "local":
+        return "local", "asked for"
+    if settings.base_url is not None:
+        return "openai", f"base URL {settings.base_url} is configured"
+    if settings.api_key is not None:
+        return "openai", "a key is in the environment"
+    return "local", "no key and no base URL is configured"
