@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -18,7 +18,7 @@ PACKAGES = ("openai", "pydantic", "tenacity", "pandas", "numpy", "pyarrow", "jin
 def build_manifest(
     *,
     source: dict[str, object],
-    options: dict[str, object],
+    options: Mapping[str, object],
     card: JudgeCard,
     usage: Usage,
     counts: dict[str, int],
@@ -30,7 +30,7 @@ def build_manifest(
     return {
         "program": {"name": "citation-polarity-classifier", "version": __version__, "git": git_revision()},
         "input": source,
-        "options": options,
+        "options": dict(options),
         "judge": card.model_dump(mode="json"),
         "counts": counts,
         "usage": usage.model_dump(mode="json"),

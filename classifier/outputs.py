@@ -42,10 +42,14 @@ class PredictionRow(BaseModel):
     other_roles: str = Field("", description="further roles, with semicolons between them")
     polarity: Polarity | None = Field(None, description="stance towards the hub")
     basis: Basis | None = Field(None, description="what the stance rests on; none for neutral and unclear")
-    confidence: float | None = Field(None, description="the judge's probability, 0 to 1, that role and polarity are right")
+    confidence: float | None = Field(
+        None, description="the judge's probability, 0 to 1, that role and polarity are right"
+    )
     needs_review: bool = Field(description="true where a person should look")
     evidence: str = Field("", description="words copied from the input on which the label rests")
-    evidence_source: EvidenceSource = Field(description="the best text there was: context, abstract, summary, title, none")
+    evidence_source: EvidenceSource = Field(
+        description="the best text there was: context, abstract, summary, title, none"
+    )
     evidence_start: int | None = Field(None, description="first character of the evidence in its source text, from 0")
     evidence_end: int | None = Field(None, description="one past the last character of the evidence in its source text")
     section: str | None = Field(None, description="section of the citing work that the evidence stands in")
@@ -168,7 +172,9 @@ def _field(name: str, spec: dict[str, object], definitions: dict[str, dict[str, 
         constraints["enum"] = option["enum"]
     field: dict[str, object] = {"name": name, "type": option["type"], "description": spec["description"]}
     if name == "title":
-        field["description"] = f"{spec['description']}; like any text cell, with a leading ' where it could start a formula"
+        field["description"] = (
+            f"{spec['description']}; like any text cell, with a leading ' where it could start a formula"
+        )
     return field | ({"constraints": constraints} if constraints else {})
 
 
@@ -188,6 +194,8 @@ def read_run(folder: Path) -> Iterator[Result]:
         for number, line in enumerate(file, 1):
             try:
                 record = json.loads(line)
-                yield Result(Prediction.model_validate(record["prediction"]), CitingWork.model_validate(record["citing"]))
+                yield Result(
+                    Prediction.model_validate(record["prediction"]), CitingWork.model_validate(record["citing"])
+                )
             except (ValueError, ValidationError, KeyError, TypeError) as error:
                 raise InputError(f"not a prediction: {error}".splitlines()[0], path=path, line=number) from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from itertools import islice
 from typing import NamedTuple
 
@@ -35,7 +35,7 @@ async def predict(
     *,
     concurrency: int = 16,
     stop: Callable[[], bool] = lambda: False,
-) -> AsyncIterator[Answered]:
+) -> AsyncGenerator[Answered, None]:
     """Predictions in the order of ``pairs``, with at most ``concurrency`` batches in flight.
 
     Memory is bounded: reading goes on only while fewer than ``CHUNK`` + ``concurrency`` batches wait for an

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from classifier.errors import InputError
@@ -27,7 +28,7 @@ class RunOptions(NamedTuple):
     limit: int | None = None
     concurrency: int = 16
     prompt: str = ""
-    arguments: dict[str, object] = {}  # noqa: RUF012 - never changed, only written to the manifest
+    arguments: Mapping[str, object] = MappingProxyType({})
 
 
 class Progress(NamedTuple):

@@ -26,7 +26,9 @@ class Settings(BaseSettings):
         env_prefix="CLASSIFIER_", toml_file=CONFIG_NAME, extra="forbid", frozen=True, populate_by_name=True
     )
 
-    judge: Literal["openai", "local"] | None = Field(None, description="who decides; chosen from key and base URL where unset")
+    judge: Literal["openai", "local"] | None = Field(
+        None, description="who decides; chosen from key and base URL where unset"
+    )
     api_key: SecretStr | None = Field(
         None,
         validation_alias=AliasChoices("CLASSIFIER_API_KEY", "OPENAI_API_KEY"),
@@ -59,7 +61,7 @@ class Settings(BaseSettings):
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
 
 
-def load_settings(**flags: Any) -> Settings:  # noqa: ANN401 - each flag has its own type, checked by the model
+def load_settings(**flags: Any) -> Settings:
     """The settings in force; a flag that is ``None`` was not given. Raises ``SettingsError``, one line a problem."""
     if Path(CONFIG_NAME).is_file() and _names_key(Path(CONFIG_NAME)):
         raise SettingsError(f"{CONFIG_NAME}: holds a key; keys belong in the environment (OPENAI_API_KEY), take it out")

@@ -17,7 +17,10 @@ class JudgeName(StrEnum):
 
 
 Input = Annotated[
-    Path, typer.Argument(metavar="INPUT", help="Hub page (.txt), table (.csv .jsonl .parquet) or hub.json.", show_default=False)
+    Path,
+    typer.Argument(
+        metavar="INPUT", help="Hub page (.txt), table (.csv .jsonl .parquet) or hub.json.", show_default=False
+    ),
 ]
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="Folder that `classify run` wrote.", show_default=False)]
 Judge = Annotated[

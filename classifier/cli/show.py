@@ -18,7 +18,9 @@ from classifier.tracing import Trace, trace
 
 def show(
     run: opt.Run,
-    citing_id: Annotated[str, typer.Argument(metavar="CITING_ID", help="As in the column citing_id.", show_default=False)],
+    citing_id: Annotated[
+        str, typer.Argument(metavar="CITING_ID", help="As in the column citing_id.", show_default=False)
+    ],
     hub_id: Annotated[str | None, typer.Option("--hub", help="Where a run holds several hubs.")] = None,
 ) -> None:
     """Show the prompt, the raw answer, the label, and the evidence highlighted in its text."""
@@ -84,4 +86,5 @@ def _print_texts(result: Result) -> None:
 
 
 def _plain_lines(text: str) -> str:
-    return "\n".join(plain(line) for line in text.splitlines())
+    """Harmless for a terminal, line ends kept, and as long as before: offsets stay true."""
+    return "".join(ch if ch == "\n" else plain(ch) for ch in text)

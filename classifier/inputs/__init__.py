@@ -45,7 +45,9 @@ class Source:
         count = sum(1 for _ in self.pairs())
         if self.bad_rows and not self.skip_bad_rows:
             shown = "\n".join(str(row.error()) for row in self.bad_rows)
-            raise InputError(f"{shown}\n{len(self.bad_rows)} bad values in {self.path}; mend them or use --skip-bad-rows")
+            raise InputError(
+                f"{shown}\n{len(self.bad_rows)} bad values in {self.path}; mend them or use --skip-bad-rows"
+            )
         if count == 0:
             raise InputError("lists no citing works", path=self.path, do="there is nothing to label")
         return count

@@ -24,7 +24,9 @@ _SECTIONS = {
     "citing papers explorer": "explorer",
     "citing works explorer": "explorer",
 }
-_ANNOUNCED = re.compile(r"^\s*([\d][\d,. \u00a0]*)\s*(?:\w+\s+){0,3}?(?:papers?|works?) cites? this (?:work|paper)\b", re.I)
+_ANNOUNCED = re.compile(
+    r"^\s*([\d][\d,. \u00a0]*)\s*(?:\w+\s+){0,3}?(?:papers?|works?) cites? this (?:work|paper)\b", re.I
+)
 _BULLET = re.compile(r"^[-*\u2022\u2013](?:\s+(.*))?$")
 
 
@@ -135,7 +137,9 @@ def _flag_representative(
             continue
         index = by_text.get(fold(text))
         if index is None:
-            warnings.append(f"{path}:{line.number}: representative work without an explorer entry, left out: {text[:60]!r}")
+            warnings.append(
+                f"{path}:{line.number}: representative work without an explorer entry, left out: {text[:60]!r}"
+            )
         else:
             flagged.add(index)
     return [w.model_copy(update={"representative": True}) if i in flagged else w for i, w in enumerate(works)]

@@ -61,7 +61,9 @@ class TableRow(BaseModel):
     hub_id: Text = Field(None, description="identifier of the cited work; made from its title where absent")
     hub_title: Text = Field(None, description="title of the cited work; empty: as in the row above")
     hub_abstract: Text = Field(None, description="abstract of the cited work; empty: as in the row above")
-    citing_id: Text = Field(None, description="identifier of the citing work; else arXiv id, DOI, or made from the title")
+    citing_id: Text = Field(
+        None, description="identifier of the citing work; else arXiv id, DOI, or made from the title"
+    )
     title: Annotated[str, Field(min_length=1, description="title of the citing work")]
     summary: Text = Field(None, description="one or two sentences about the citing work")
     abstract: Text = Field(None, description="abstract of the citing work")
@@ -156,8 +158,8 @@ def _jsonl(path: Path) -> Iterator[RawRow]:
 
 
 def _parquet(path: Path) -> Iterator[RawRow]:
-    import pyarrow as pa  # noqa: PLC0415 - a tenth of a second that only Parquet users should wait for
-    import pyarrow.parquet as pq  # noqa: PLC0415
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
     try:
         number = 0

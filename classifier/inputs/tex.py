@@ -20,7 +20,9 @@ _LETTERS = {
 _ACCENT = re.compile(
     r"""\{?\\(?:([`'^~=."])\s*(?:\{\\?([A-Za-z])\}|\\?([A-Za-z]))|([urHvdck])(?:\{\\?([A-Za-z])\}|\s+([A-Za-z])(?![A-Za-z])))\}?"""
 )
-_LETTER = re.compile(r"\{\\(ss|ae|AE|oe|OE|o|O|l|L|aa|AA|i|j|dh|th)\}|\\(ss|ae|AE|oe|OE|aa|AA)(?:\{\}|\b)|\\([oOlL])\{\}")
+_LETTER = re.compile(
+    r"\{\\(ss|ae|AE|oe|OE|o|O|l|L|aa|AA|i|j|dh|th)\}|\\(ss|ae|AE|oe|OE|aa|AA)(?:\{\}|\b)|\\([oOlL])\{\}"
+)
 _SYMBOL = re.compile(r"\\([%&$#_{}])")
 
 
