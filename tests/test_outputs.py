@@ -20,7 +20,8 @@ from tests.paths import EXAMPLE
 HUB = CitedWork(hub_id="h", title="Hub")
 TITLE_ORDER = (
     "hub_id, citing_id, title, arxiv_id, doi, year, status, role, other_roles, polarity, basis, confidence, "
-    "needs_review, evidence, evidence_source, evidence_start, evidence_end, section, rationale, judge, model, prompt, failure"
+    "needs_review, evidence, evidence_source, evidence_start, evidence_end, section, rationale, judge, model, "
+    "prompt, failure"
 )
 
 

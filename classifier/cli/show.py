@@ -13,6 +13,7 @@ from classifier.errors import InputError
 from classifier.evidence import source_text
 from classifier.outputs import Result, read_run
 from classifier.schema import EvidenceSource
+from classifier.settings import load_settings
 from classifier.tracing import Trace, trace
 
 
@@ -29,10 +30,11 @@ def show(
         for result in read_run(run)
         if result.prediction.citing_id == citing_id and hub_id in (None, result.prediction.hub_id)
     ]
+    settings = load_settings()
     if not found:
         raise InputError("no such citing work in this run", path=run, value=citing_id, do="see the column citing_id")
     for result in found:
-        _print(result, trace(run, result))
+        _print(result, trace(run, result, settings))
 
 
 def _print(result: Result, traced: Trace) -> None:

@@ -1,0 +1,36 @@
+"""Opens the judge that the settings ask for. The heavy imports of the judge that is not used are never paid."""
+
+from __future__ import annotations
+
+from classifier.errors import SettingsError
+from classifier.judges.base import Judge
+from classifier.settings import Settings, choose_judge
+
+OPENAI_URL = "https://api.openai.com/v1"
+
+
+def open_judge(settings: Settings, *, offline: bool = False) -> Judge:
+    """The judge, ready to be asked; sends nothing yet. Raises ``SettingsError`` or ``StoreError``."""
+    name, _ = choose_judge(settings)
+    if name == "local":
+        from classifier.judges.local.judge import LocalJudge
+
+        return LocalJudge()
+    if settings.model is None:
+        raise SettingsError("judge openai needs a model: give --model NAME (or CLASSIFIER_MODEL)")
+    from classifier.judges.openai import OpenAIJudge, OpenAISettings
+    from classifier.store import Store
+
+    asked = OpenAISettings(
+        base_url=settings.base_url or OPENAI_URL,
+        model=settings.model,
+        api_key=settings.api_key,
+        prompt=settings.prompt,
+        temperature=settings.temperature,
+        seed=settings.seed,
+        max_tokens=settings.max_tokens,
+        timeout=settings.timeout,
+        concurrency=settings.concurrency,
+        offline=offline,
+    )
+    return OpenAIJudge.open(asked, Store(settings.store))

@@ -1,0 +1,81 @@
+"""From a prediction back to what was sent and answered, read from the run's manifest and the answer store."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+from classifier.errors import InputError, SettingsError
+from classifier.evidence import prepare
+from classifier.judges.base import JudgeCard
+from classifier.outputs import Result
+from classifier.prompting import Message
+from classifier.schema import CitedWork, Pair
+from classifier.settings import Settings
+
+
+class Trace(NamedTuple):
+    """Messages and raw answers in the order of the dialogue; ``note`` says what could not be shown and why."""
+
+    messages: tuple[Message, ...] = ()
+    raw_answers: tuple[str, ...] = ()
+    note: str = ""
+
+
+def read_cited(run: Path, hub_id: str) -> CitedWork:
+    """The cited work as it stands in the run's summary. Raises ``InputError`` where it is not there."""
+    path = run / "summary.json"
+    try:
+        hubs = json.loads(path.read_text(encoding="utf-8"))["hubs"]
+        return next(CitedWork.model_validate(h["hub"]) for h in hubs if h["hub"]["hub_id"] == hub_id)
+    except (OSError, ValueError, KeyError, StopIteration) as error:
+        raise InputError(f"does not hold the hub {hub_id}", path=path) from error
+
+
+def read_card(run: Path) -> JudgeCard:
+    """How the judge of a run was named and configured. Raises ``InputError`` where the manifest is not readable."""
+    path = run / "run.json"
+    try:
+        return JudgeCard.model_validate(json.loads(path.read_text(encoding="utf-8"))["judge"])
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError("is not a run manifest", path=path) from error
+
+
+def trace(run: Path, result: Result, settings: Settings) -> Trace:
+    """What was sent and answered about one work."""
+    if result.prediction.judge != "openai":
+        heads = result.prediction.probabilities or {}
+        lines = [f"{head}: " + ", ".join(f"{v} {p:.2f}" for v, p in values.items()) for head, values in heads.items()]
+        return Trace(note="the embedded judge sends no prompt; " + ("its probabilities: " + "; ".join(lines) if lines else
+                     "it decided by its rules for works without a passage"))  # fmt: skip
+    from classifier.judges.openai import OpenAIJudge, OpenAISettings
+    from classifier.judges.request import request_key
+    from classifier.store import Store
+
+    card = read_card(run)
+    known = OpenAISettings.model_fields
+    sent = {name: value for name, value in card.parameters.items() if name in known and value is not None}
+    try:
+        asked = OpenAISettings(
+            base_url=card.endpoint or "", model=card.model, prompt=result.prediction.prompt, offline=True, **sent
+        )
+        store = Store(settings.store)
+        judge = OpenAIJudge.open(asked, store)
+    except SettingsError as error:
+        return Trace(note=f"the prompt cannot be rendered again: {error}")
+    pair = Pair(read_cited(run, result.prediction.hub_id), result.citing)
+    messages: tuple[Message, ...] = ()
+    raw_answers: list[str] = []
+    dialogue = judge.dialogue(prepare(pair))
+    try:
+        request = next(dialogue)
+        while True:
+            messages = request.messages
+            answer = store.find([request_key(request)])[0]
+            if answer is None:
+                return Trace(messages, tuple(raw_answers), "the next answer is not in this store")
+            raw_answers.append(answer.content)
+            request = dialogue.send(answer)
+    except StopIteration:
+        return Trace(messages, tuple(raw_answers))
