@@ -1,0 +1,90 @@
+"""One request to a chat model, and the key under which its answer is stored.
+
+The key is the sha256 of the canonical JSON of everything that changes the answer, and of nothing else.
+``max_tokens`` is neither: it does not change what is said, only where it is cut. It stays out of the key and is
+compared when an answer is looked up (:meth:`classifier.store.RawAnswer.serves`), so that a run with a higher limit asks
+again for the truncated answers only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from enum import StrEnum
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from classifier.prompting import Message
+
+
+class Rung(StrEnum):
+    """How the answer's form is held, best first."""
+
+    JSON_SCHEMA = "json_schema"
+    JSON_OBJECT = "json_object"
+    TEXT = "text"
+
+
+class ChatRequest(NamedTuple):
+    """Everything about one request. A parameter that is ``None`` is not sent; ``schema`` is canonical JSON."""
+
+    endpoint: str
+    model: str
+    messages: tuple[Message, ...]
+    rung: Rung
+    schema: str
+    temperature: float | None
+    top_p: float | None
+    seed: int | None
+    sample: int
+    max_tokens: int | None
+    token_field: str
+    timeout: float
+
+
+KEY_FIELDS = frozenset({"endpoint", "model", "messages", "rung", "schema", "temperature", "top_p", "seed", "sample"})
+"""Fields that change the answer."""
+
+LOOKUP_FIELDS = frozenset({"max_tokens"})
+"""Fields compared when an answer is looked up."""
+
+FREE_FIELDS = frozenset({"token_field", "timeout"})
+"""Fields that do not change the answer: what the server calls the limit, and how long we wait."""
+
+
+def canonical(value: object) -> str:
+    """JSON with sorted keys, no blanks, in UTF-8 as it stands: one text for one value."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def key_material(request: ChatRequest) -> dict[str, Any]:
+    """What is hashed: the key fields; a schema that the server is not sent (plain rungs) does not count."""
+    material = {name: getattr(request, name) for name in KEY_FIELDS}
+    material["messages"] = [message._asdict() for message in request.messages]
+    if request.rung is not Rung.JSON_SCHEMA:
+        material["schema"] = None
+    return material
+
+
+def request_key(request: ChatRequest) -> bytes:
+    """The 32 bytes of ``sha256(canonical(key_material(request)))``.
+
+    All but the messages after the first is the same for a whole run and is encoded once (a test holds that the
+    pieces make the whole).
+    """
+    head, tail = _frame(request._replace(messages=request.messages[:1], max_tokens=None, token_field="", timeout=0.0))
+    digest = head.copy()
+    for message in request.messages[1:]:
+        digest.update(("," + canonical(message._asdict())).encode("utf-8", "surrogatepass"))
+    digest.update(tail)
+    return digest.digest()
+
+
+@lru_cache(maxsize=64)
+def _frame(constant: ChatRequest) -> tuple[hashlib._Hash, bytes]:
+    """The hash state up to the end of the first message, and the bytes after the last."""
+    text = canonical(key_material(constant))
+    messages = canonical([message._asdict() for message in constant.messages])
+    before, after = text.split(f'"messages":{messages}', 1)
+    head = hashlib.sha256(f'{before}"messages":{messages[:-1]}'.encode("utf-8", "surrogatepass"))
+    return head, ("]" + after).encode("utf-8", "surrogatepass")
