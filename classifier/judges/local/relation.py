@@ -1,0 +1,144 @@
+"""What a citing work without any passage is to the hub, by stated rules over the words of both.
+
+From the hub's title and abstract come its *own terms*: proper names it introduces (a data set or a method, by the
+words beside them) and its key phrases (from the title, or repeated). The citing work's title and summary are
+searched for them, and the words around what is found decide between the rules below. Nothing here can show a stance.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from classifier.judges.local.tokens import Token, fold, scan
+
+_STOP = frozenset(
+    "a an the of for in on at to by with from and or but as is are was were be been being this that these those it its "
+    "their our we i you they he she his her not no can may more most than then also both such which who what when "
+    "where how why all each every any some into over under between among across via per through do does did has have "
+    "had will would should could one two first new using use used show shows paper work study approach method "
+    "let s about only very up down out if so there here".split()
+)
+_OWN = re.compile(
+    r"\b(?:releas|introduc|present|propos|creat|publish|provid|build|built|collect|call|nam|dub|term|develop)\w*\b", re.I
+)
+_DATA = frozenset(
+    "dataset data set benchmark corpus corpora collection label annotation suite treebank database testbed".split()
+)
+_PROPER = re.compile(r"\b(?=\w*[A-Z])(?=\w*[A-Z0-9]\w*[A-Z0-9])[A-Za-z][\w]*(?:[-–][\w]+)*(?:\+\+)?")
+_RULES: tuple[tuple[str, re.Pattern[str]], ...] = (
+    ("compares", re.compile(r"outperform|surpass|better than|superior to|versus|\bvs\b|compar|exceed|beat|baseline|prior "
+                            r"(?:sota|state)|over prior|improv\w+ over|contrast\w* with|instead of|unlike", re.I)),
+    ("extends", re.compile(r"exten[ds]|generali[sz]|build\w* (?:on|upon)|adapt|improv|refin|augment|variant|beyond", re.I)),
+    ("motivation", re.compile(r"without (?:any |human |costly |manual )|avoid|eliminat|replac|limit|fail|shortcoming|"
+                              r"bottleneck|reduc\w+ the (?:cost|need)|expensive|flaw|critique|challenge", re.I)),
+)
+
+
+class CommonWords(frozenset[str]):
+    """Folded words that are common in research prose of any field and so mark no work in particular."""
+
+    def __new__(cls, words: Iterable[str] = ()) -> CommonWords:
+        return super().__new__(cls, words)
+
+
+class OwnTerm(NamedTuple):
+    """A term the hub can be known by: `kind` is data, name (of a method or system) or phrase."""
+
+    text: str
+    kind: str
+    words: tuple[str, ...]
+
+
+class Relation(NamedTuple):
+    """What the rules say: `role` (a role or unclear), where the term stands in the text, and why."""
+
+    role: str
+    confidence: float
+    start: int
+    end: int
+    term: str
+    rule: str
+
+
+def own_terms(title: str, abstract: str, common: CommonWords) -> list[OwnTerm]:
+    """The hub's own terms, names before phrases, each once."""
+    found: dict[tuple[str, ...], OwnTerm] = {}
+    for name, kind in _names(title, abstract):
+        words = (name.lower(),)
+        found.setdefault(words, OwnTerm(name, kind, words))
+    for words, text in _phrases(title, abstract, common):
+        found.setdefault(words, OwnTerm(text, "phrase", words))
+    return list(found.values())
+
+
+def _names(title: str, abstract: str) -> list[tuple[str, str]]:
+    """Proper names that the hub introduces: before a colon in the title, or beside a verb of release."""
+    out: list[tuple[str, str]] = []
+    opening = re.match(r"\s*([^\s:]{2,20}(?: [^\s:]{1,12})?)\s*:\s+\S", title)
+    if opening:
+        out.append((opening.group(1), "data" if _is_data(title) else "name"))
+    for sentence in re.split(r"(?<=[.!?])\s+", abstract):
+        own = [m.end() for m in _OWN.finditer(sentence)]
+        for match in _PROPER.finditer(sentence):
+            near = [at for at in own if 0 <= match.start() - at <= 60]
+            if near and not match.group().isdigit():
+                around = sentence[max(near) : match.end() + 40]
+                out.append((match.group(), "data" if _is_data(around) else "name"))
+    return out
+
+
+def _is_data(text: str) -> bool:
+    return any(fold(w) in _DATA for w in re.findall(r"[A-Za-z]+", text))
+
+
+def _phrases(title: str, abstract: str, common: CommonWords) -> list[tuple[tuple[str, ...], str]]:
+    """Two to three content words in a row, in the title or at least twice in the abstract, not all common."""
+    counts: Counter[tuple[str, ...]] = Counter()
+    texts: dict[tuple[str, ...], str] = {}
+    for text, value in ((title, 2), (abstract, 1)):
+        run: list[Token] = []
+        for token in [*scan(text), Token(".", len(text), len(text))]:
+            if token.form[0].isalpha() and token.form not in _STOP:
+                run.append(token)
+                continue
+            for size in (3, 2):
+                for i in range(len(run) - size + 1):
+                    part = run[i : i + size]
+                    words = tuple(t.form for t in part)
+                    counts[words] += value
+                    texts.setdefault(words, text[part[0].start : part[-1].end])
+            run = []
+    kept = [w for w, n in counts.items() if n >= 2 and not all(x in common for x in w)]
+    return [(w, texts[w]) for w in sorted(kept, key=lambda w: (-len(w), -counts[w], w))]
+
+
+def relate(title: str, abstract: str, text: str, common: CommonWords) -> Relation | None:
+    """The relation that `text` (a title, summary or abstract of the citing work) shows, or None where it shows none."""
+    tokens = scan(text)
+    for term in own_terms(title, abstract, common):
+        span = _find(term, tokens, text)
+        if span is None:
+            continue
+        window = text[max(0, span[0] - 80) : span[1] + 80]
+        rule = next((role for role, pattern in _RULES if pattern.search(window)), None)
+        if term.kind == "data":
+            role = "compares" if rule == "compares" else "uses_data"
+            return Relation(role, 0.6, *span, term.text, f"names the hub's own data, {term.text}")
+        if term.kind == "name":
+            return Relation(rule or "uses_method", 0.5, *span, term.text, f"names the hub's own {term.text}")
+        return Relation(rule or "background", 0.35, *span, term.text, f"shares the hub's phrase {term.text!r}")
+    return None
+
+
+def _find(term: OwnTerm, tokens: list[Token], text: str) -> tuple[int, int] | None:
+    if term.kind != "phrase":
+        match = re.search(rf"(?<!\w){re.escape(term.text)}(?!\w)", text)
+        return match.span() if match else None
+    size = len(term.words)
+    for i in range(len(tokens) - size + 1):
+        if tuple(t.form for t in tokens[i : i + size]) == term.words:
+            return tokens[i].start, tokens[i + size - 1].end
+    return None

@@ -1,0 +1,78 @@
+"""Honest confidence: temperature, decision thresholds and conformal quantiles, all from out-of-corpus scores."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import scipy.optimize
+from numpy.typing import NDArray
+
+from classifier.training.fitting import Floats, log_softmax
+
+Bools = NDArray[np.bool_]
+
+
+class Held(NamedTuple):
+    """Scores of rows by models that never saw their corpus: `scores` [rows, values], `allowed` likewise."""
+
+    scores: Floats
+    allowed: Bools
+    corpora: NDArray[np.str_]
+    rows: NDArray[np.int64]
+
+
+def probabilities(scores: Floats, temperature: float, bias: Floats | None = None) -> Floats:
+    """Softmax of `scores` + `bias` at a temperature."""
+    shifted = scores if bias is None else scores + bias
+    return np.asarray(np.exp(log_softmax(shifted / temperature)), dtype=np.float64)
+
+
+def equal_corpora(corpora: NDArray[np.str_]) -> Floats:
+    """Row weights under which every corpus counts the same; they sum to 1."""
+    _, code, sizes = np.unique(corpora, return_inverse=True, return_counts=True)
+    return np.asarray(1.0 / sizes[code] / len(sizes), dtype=np.float64)
+
+
+def temperature(held: Held) -> float:
+    """The temperature with the least negative log likelihood of the allowed sets, corpora counting the same."""
+    weight = equal_corpora(held.corpora)
+
+    def loss(log_t: float) -> float:
+        p = probabilities(held.scores, float(np.exp(log_t)))
+        return -float(weight @ np.log(np.maximum((p * held.allowed).sum(axis=1), 1e-12)))
+
+    found = scipy.optimize.minimize_scalar(loss, bounds=(-1.5, 2.5), method="bounded")
+    return round(float(np.exp(found.x)), 4)
+
+
+def threshold(confidence: Floats, right: Bools, weight: Floats, precision: float, least: int = 30) -> float:
+    """The lowest confidence from which on at least `precision` of what is asserted is right (weighted).
+
+    At least `least` rows must lie above it; 1.01, which nothing reaches, where no threshold will do.
+    """
+    order = np.argsort(-confidence, kind="stable")
+    kept = np.cumsum(weight[order])
+    hit = np.cumsum(weight[order] * right[order])
+    good = np.flatnonzero((hit / kept >= precision) & (np.arange(1, len(order) + 1) >= least))
+    return round(float(confidence[order[good[-1]]]), 4) if len(good) else 1.01
+
+
+def conformal(p: Floats, allowed: Bools, weight: Floats, miss: float) -> float:
+    """The least probability a value needs to be in the prediction set, so that the truth is in it 1 - `miss` often.
+
+    Split conformal with the score 1 - p(truth); the truth of a set label is its most probable value.
+    """
+    truth = np.where(allowed, p, 0.0).max(axis=1)
+    order = np.argsort(truth)
+    below = np.cumsum(weight[order])
+    at = int(np.searchsorted(below, miss))
+    return round(float(truth[order[min(at, len(order) - 1)]]), 4)
+
+
+def calibration_error(confidence: Floats, right: Bools, bins: int = 10) -> float:
+    """Expected calibration error over `bins` bins of equal count (Nixon et al. 2019, adaptive)."""
+    order = np.argsort(confidence, kind="stable")
+    parts = np.array_split(order, min(bins, len(order)))
+    gaps = [len(part) * abs(float(confidence[part].mean()) - float(right[part].mean())) for part in parts if len(part)]
+    return sum(gaps) / len(order)

@@ -1,0 +1,231 @@
+"""Train the embedded judge's model files from the data a user supplies: one function, the same bytes every time."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifier.errors import InputError
+from classifier.judges.local.model import FORMAT
+from classifier.training import calibration, corpora, fitting, matrices
+from classifier.training.calibration import Held
+from classifier.training.corpora import HEADS, Example
+from classifier.training.fitting import Fit, Floats
+from classifier.training.matrices import Table
+
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What was chosen, on leave-one-corpus-out scores over the training data alone (docs/decisions)."""
+
+    penalty: Mapping[str, float] = field(default_factory=lambda: {"role": 1e-4, "polarity": 1e-4, "basis": 3e-4})
+    class_balance: Mapping[str, float] = field(default_factory=lambda: {"role": 1.0, "polarity": 0.5, "basis": 0.5})
+    corpus_balance: float = 0.5
+    min_count: int = 3
+    min_families: int = 2
+    families: Mapping[str, float] = field(default_factory=dict)
+    stance_precision: float = 0.8
+    neutral_precision: float = 0.8
+    role_precision: float = 0.6
+    miss: float = 0.1
+
+
+class HeadFit(NamedTuple):
+    """One head on one set of rows: the columns it uses and its weights on them."""
+
+    columns: Rows
+    fit: Fit
+
+
+class TrainingReport(NamedTuple):
+    """Where the files went, their total size in bytes, how many examples each corpus gave, and the manifest."""
+
+    out: Path
+    size: int
+    examples: dict[str, int]
+    manifest: dict[str, Any]
+
+
+def train(
+    data: Sequence[Path],
+    out: Path,
+    seed: int = 0,
+    silver: Path | None = None,
+    written: Path | None = None,
+    everything: bool = False,
+    settings: Settings | None = None,
+) -> TrainingReport:
+    """Write `features.txt`, `weights.npz`, `model.json` and `manifest.json` into `out`.
+
+    data: JSON-lines files, or folders of them. silver, written: files or folders of labels in our own scheme.
+    everything: also train on sets without a permissive licence. Nothing is drawn at random; `seed` is recorded and
+    reserved. Raises `InputError` where there is nothing to train on.
+    """
+    settings = settings or Settings()
+    files = expand(data)
+    examples = [e for e in corpora.load(files) if usable(e, everything)]
+    extra = [path for path in (silver, written) if path is not None]
+    examples += corpora.load_own(expand(extra), files)
+    if not examples:
+        raise InputError("no usable training example", path=data[0] if data else None, do="give --data")
+    table = matrices.tabulate(examples, settings.min_count)
+    heads: dict[str, HeadFit] = {}
+    tuned: dict[str, dict[str, float]] = {}
+    for head, values in HEADS.items():
+        held = held_out(table, head, settings)
+        heads[head] = fit_head(table, rows_of(table, head), head, settings)
+        tuned[head] = tune(held, values, head, settings)
+    return write(out, table, heads, tuned, settings, manifest(files + expand(extra), examples, seed, everything))
+
+
+def usable(example: Example, everything: bool) -> bool:
+    """Whether an example may be trained on: never test rows, dev rows or evaluate-only sets."""
+    corpus = corpora.CORPORA.get(example.corpus)
+    if example.split in ("test", "dev") and example.corpus != "focal":  # focal has no other part
+        return False
+    return everything if corpus is None else corpus.train and (everything or corpus.permissive)
+
+
+def expand(paths: Sequence[Path]) -> list[Path]:
+    """Files as they are, folders as their `*.jsonl` sorted by name; a missing path is an `InputError`."""
+    found: list[Path] = []
+    for path in paths:
+        if not path.exists():
+            raise InputError("no such file or folder", path=path)
+        found += sorted(path.glob("*.jsonl")) if path.is_dir() else [path]
+    return found
+
+
+def rows_of(table: Table, head: str) -> Rows:
+    """The rows that carry a label for `head`."""
+    return np.flatnonzero(np.array([head in e.allowed for e in table.examples], dtype=bool))
+
+
+def fit_head(table: Table, rows: Rows, head: str, settings: Settings) -> HeadFit:
+    """Fit one head on `rows`."""
+    columns = matrices.vocabulary(table, rows, settings.min_count, settings.min_families)
+    scale = matrices.family_scale(table.names[columns], settings.families)
+    allowed = matrices.allowed_matrix([table.examples[i] for i in rows], head, HEADS[head])
+    names, corpus = np.unique(table.corpora[rows], return_inverse=True)
+    weight = matrices.example_weights(
+        table.corpora[rows], allowed, settings.corpus_balance, settings.class_balance[head]
+    )
+    x = matrices.design(table, rows, columns, scale)
+    return HeadFit(columns, fitting.fit(x, allowed, corpus, weight, settings.penalty[head]))
+
+
+def score(table: Table, rows: Rows, fitted: HeadFit, settings: Settings) -> Floats:
+    """Uncalibrated scores [rows, values]."""
+    scale = matrices.family_scale(table.names[fitted.columns], settings.families)
+    x = matrices.design(table, rows, fitted.columns, scale)
+    return np.asarray(x @ fitted.fit.weights + fitted.fit.bias)
+
+
+def held_out(table: Table, head: str, settings: Settings) -> Held:
+    """Every labelled row scored by a model that saw no row of its family."""
+    rows = rows_of(table, head)
+    parts: list[Floats] = []
+    order: list[Rows] = []
+    families = np.unique(table.families[rows])
+    for family in families:
+        inside = table.families[rows] == family
+        if len(families) < 2:
+            raise InputError(f"{head} needs labels from two data sets at least", value=str(family))
+        fitted = fit_head(table, rows[~inside], head, settings)
+        parts.append(score(table, rows[inside], fitted, settings))
+        order.append(rows[inside])
+    kept = np.concatenate(order)
+    allowed = matrices.allowed_matrix([table.examples[i] for i in kept], head, HEADS[head])
+    return Held(np.concatenate(parts), allowed, table.corpora[kept], kept)
+
+
+def tune(held: Held, values: Sequence[str], head: str, settings: Settings) -> dict[str, float]:
+    """Temperature, thresholds and conformal floor of one head, from held-out scores."""
+    found = {"temperature": calibration.temperature(held)}
+    p = calibration.probabilities(held.scores, found["temperature"])
+    weight = calibration.equal_corpora(held.corpora)
+    best = p.argmax(axis=1)
+    right = held.allowed[np.arange(len(best)), best]
+    confidence = p.max(axis=1)
+    found["floor"] = calibration.conformal(p, held.allowed, weight, settings.miss)
+    if head == "polarity":
+        neutral = best == values.index("neutral")
+        for name, mask, goal in (
+            ("stance", ~neutral, settings.stance_precision),
+            ("neutral", neutral, settings.neutral_precision),
+        ):
+            found[name] = calibration.threshold(confidence[mask], right[mask], weight[mask], goal)
+    elif head == "role":
+        found["assert"] = calibration.threshold(confidence, right, weight, settings.role_precision)
+    return found
+
+
+def manifest(files: Sequence[Path], examples: Sequence[Example], seed: int, everything: bool) -> dict[str, Any]:
+    """What the model was made from: files by SHA-256, examples and licences by corpus, versions."""
+    counts = Counter(e.corpus for e in examples)
+    known = corpora.CORPORA
+    return {
+        "files": {path.name: corpora.sha256(path) for path in files},
+        "examples": dict(sorted(counts.items())),
+        "licences": {name: (known[name].licence if name in known else None) or "none stated" for name in sorted(counts)},
+        "everything": everything,
+        "seed": seed,
+        "versions": {name: version(name) for name in ("numpy", "scipy")},
+    }
+
+
+def write(
+    out: Path,
+    table: Table,
+    heads: Mapping[str, HeadFit],
+    tuned: Mapping[str, Mapping[str, float]],
+    settings: Settings,
+    made_from: dict[str, Any],
+) -> TrainingReport:
+    """Write the model files; rows of one array over the union of all heads' columns, in half precision."""
+    union = np.unique(np.concatenate([h.columns for h in heads.values()]))
+    scale = matrices.family_scale(table.names[union], settings.families)
+    width = sum(len(v) for v in HEADS.values())
+    weights, bias, at = np.zeros((len(union), width)), np.zeros(width), 0
+    for head, values in HEADS.items():
+        place = np.searchsorted(union, heads[head].columns)
+        weights[place, at : at + len(values)] = heads[head].fit.weights * scale[place][:, None]
+        bias[at : at + len(values)] = heads[head].fit.bias
+        at += len(values)
+    description = {
+        "format": FORMAT,
+        "heads": [[k, list(v)] for k, v in HEADS.items()],  # the order of the columns
+        "families": dict(settings.families),
+        "temperature": {head: found["temperature"] for head, found in tuned.items()},
+        "floor": {head: found["floor"] for head, found in tuned.items()},
+        "thresholds": {
+            "stance": tuned["polarity"]["stance"],
+            "neutral": tuned["polarity"]["neutral"],
+            "role": tuned["role"]["assert"],
+        },
+        "common_words": common_words(table),
+    }
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "features.txt").write_text("\n".join(table.names[union]), encoding="utf-8")
+    np.savez_compressed(out / "weights.npz", weights=weights.astype(np.float16), bias=bias.astype(np.float32))
+    (out / "model.json").write_text(json.dumps(description, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    (out / "manifest.json").write_text(json.dumps(made_from, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    size = sum(path.stat().st_size for path in out.iterdir() if path.is_file())
+    return TrainingReport(out, size, made_from["examples"], made_from)
+
+
+def common_words(table: Table, share: float = 0.004) -> list[str]:
+    """Words in at least `share` of all passages: they mark no work in particular (used without a passage)."""
+    often = np.asarray((table.present > 0).sum(axis=0))[0] >= share * len(table.examples)
+    words = [str(n)[2:] for n in table.names[often] if n.startswith("w ")]
+    return sorted(w for w in words if w.isalpha())
