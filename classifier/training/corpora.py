@@ -115,7 +115,9 @@ def _json_lines(path: Path, keys: tuple[str, ...] = ()) -> list[dict[str, object
             except ValueError:
                 raise InputError("not a JSON object", path=path, line=number, value=line.strip()) from None
             if not isinstance(row, dict) or any(key not in row for key in keys):
-                raise InputError(f"needs an object with {' and '.join(keys)}", path=path, line=number, value=line.strip())
+                raise InputError(
+                    f"needs an object with {' and '.join(keys)}", path=path, line=number, value=line.strip()
+                )
             rows.append(row)
     return rows
 
@@ -158,9 +160,7 @@ def load_own(paths: Iterable[Path], data: Iterable[Path]) -> list[Example]:
 
 def _own_example(row: Mapping[str, object], base: Mapping[str, object], path: Path) -> Example:
     """A label of ours on the passage of `base`; `unclear` leaves a head unlabelled."""
-    allowed = {
-        head: frozenset({str(row[head])}) for head, values in HEADS.items() if row.get(head) in values
-    }
+    allowed = {head: frozenset({str(row[head])}) for head, values in HEADS.items() if row.get(head) in values}
     if not allowed:
         raise InputError("a label without any value of ours", path=path, value=json.dumps(row))
     written = "text" in row
@@ -169,7 +169,9 @@ def _own_example(row: Mapping[str, object], base: Mapping[str, object], path: Pa
     family = CORPORA[dataset].family if dataset in CORPORA else ""
     source = source_of({"dataset": dataset, **base})
     key = f"{name}:{dataset}:{row.get('id')}"
-    return Example(key, name, family or dataset, "train", source, allowed, json.dumps(sorted(map(str, allowed.values()))))
+    return Example(
+        key, name, family or dataset, "train", source, allowed, json.dumps(sorted(map(str, allowed.values())))
+    )
 
 
 def to_example(row: Mapping[str, object]) -> Example:

@@ -177,7 +177,9 @@ def manifest(files: Sequence[Path], examples: Sequence[Example], seed: int, ever
     return {
         "files": {path.name: corpora.sha256(path) for path in files},
         "examples": dict(sorted(counts.items())),
-        "licences": {name: (known[name].licence if name in known else None) or "none stated" for name in sorted(counts)},
+        "licences": {
+            name: (known[name].licence if name in known else None) or "none stated" for name in sorted(counts)
+        },
         "everything": everything,
         "seed": seed,
         "versions": {name: version(name) for name in ("numpy", "scipy")},

@@ -182,9 +182,7 @@ def _from_summary(model: LocalModel, task: Task) -> LocalAnswer:
 
 
 def _related(text: SentText, found: Relation) -> Label:
-    evidence = Evidence(
-        text=text.text[found.start : found.end], source=text.source, start=found.start, end=found.end
-    )
+    evidence = Evidence(text=text.text[found.start : found.end], source=text.source, start=found.start, end=found.end)
     return Label(
         role=Role(found.role),
         polarity=Polarity.UNCLEAR,

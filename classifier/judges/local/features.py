@@ -42,8 +42,14 @@ class Source(NamedTuple):
 _SECTIONS = (
     ("related", re.compile(r"relat|previous|prior|literature|state of the art", re.I)),
     ("intro", re.compile(r"intro|background|motivation|overview", re.I)),
-    ("method", re.compile(r"method|material|procedure|approach|model|protocol|data|measure|design|analys|algorithm|"
-                          r"statistic|participants|subjects|sampl|assay|implementation", re.I)),
+    (
+        "method",
+        re.compile(
+            r"method|material|procedure|approach|model|protocol|data|measure|design|analys|algorithm|"
+            r"statistic|participants|subjects|sampl|assay|implementation",
+            re.I,
+        ),
+    ),
     ("discussion", re.compile(r"discuss|comment|limitation|implication|interpretation", re.I)),
     ("result", re.compile(r"result|experiment|evaluation|finding|performance|comparison", re.I)),
     ("conclusion", re.compile(r"conclu|future|summary|outlook", re.I)),

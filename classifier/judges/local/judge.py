@@ -24,11 +24,11 @@ class LocalJudge:
         self.model_name = f"linear-{self.model.digest[:12]}"
 
     def recall(self, tasks: Sequence[Task]) -> list[Prediction | None]:
-        """All of them: nothing ever needs a request."""
-        return [self._predict(task) for task in tasks]
+        """Nothing: this judge keeps no answers, it gives them anew."""
+        return [None] * len(tasks)
 
     async def judge(self, tasks: Sequence[Task]) -> list[Prediction]:
-        """The same predictions as `recall`."""
+        """Predictions for all tasks, computed here and now."""
         return [self._predict(task) for task in tasks]
 
     def usage(self) -> Usage:

@@ -22,18 +22,34 @@ _STOP = frozenset(
     "let s about only very up down out if so there here".split()
 )
 _OWN = re.compile(
-    r"\b(?:releas|introduc|present|propos|creat|publish|provid|build|built|collect|call|nam|dub|term|develop)\w*\b", re.I
+    r"\b(?:releas|introduc|present|propos|creat|publish|provid|build|built|collect|call|nam|dub|term|develop)\w*\b",
+    re.I,
 )
 _DATA = frozenset(
     "dataset data set benchmark corpus corpora collection label annotation suite treebank database testbed".split()
 )
 _PROPER = re.compile(r"\b(?=\w*[A-Z])(?=\w*[A-Z0-9]\w*[A-Z0-9])[A-Za-z][\w]*(?:[-–][\w]+)*(?:\+\+)?")
 _RULES: tuple[tuple[str, re.Pattern[str]], ...] = (
-    ("compares", re.compile(r"outperform|surpass|better than|superior to|versus|\bvs\b|compar|exceed|beat|baseline|prior "
-                            r"(?:sota|state)|over prior|improv\w+ over|contrast\w* with|instead of|unlike", re.I)),
-    ("extends", re.compile(r"exten[ds]|generali[sz]|build\w* (?:on|upon)|adapt|improv|refin|augment|variant|beyond", re.I)),
-    ("motivation", re.compile(r"without (?:any |human |costly |manual )|avoid|eliminat|replac|limit|fail|shortcoming|"
-                              r"bottleneck|reduc\w+ the (?:cost|need)|expensive|flaw|critique|challenge", re.I)),
+    (
+        "compares",
+        re.compile(
+            r"outperform|surpass|better than|superior to|versus|\bvs\b|compar|exceed|beat|baseline|prior "
+            r"(?:sota|state)|over prior|improv\w+ over|contrast\w* with|instead of|unlike",
+            re.I,
+        ),
+    ),
+    (
+        "extends",
+        re.compile(r"exten[ds]|generali[sz]|build\w* (?:on|upon)|adapt|improv|refin|augment|variant|beyond", re.I),
+    ),
+    (
+        "motivation",
+        re.compile(
+            r"without (?:any |human |costly |manual )|avoid|eliminat|replac|limit|fail|shortcoming|"
+            r"bottleneck|reduc\w+ the (?:cost|need)|expensive|flaw|critique|challenge",
+            re.I,
+        ),
+    ),
 )
 
 

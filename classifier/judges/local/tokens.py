@@ -160,8 +160,11 @@ def _continues(tokens: list[Token], i: int) -> bool:
         return True
     if form in (CITATION, TARGET) and tokens[i].start - tokens[i - 1].end <= 1:
         return True
-    return form in (".", ",") and tokens[i - 1].form in ("al", "et") and i + 1 < len(tokens) and (
-        tokens[i + 1].form in ("al", CITATION, NUMBER, ",")
+    return (
+        form in (".", ",")
+        and tokens[i - 1].form in ("al", "et")
+        and i + 1 < len(tokens)
+        and (tokens[i + 1].form in ("al", CITATION, NUMBER, ","))
     )
 
 
