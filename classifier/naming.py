@@ -6,13 +6,14 @@ import re
 import unicodedata
 
 _NOT_WORD = re.compile(r"[^a-z0-9]+")
+_APOSTROPHE = re.compile("['’ʼ`]")
 
 
 def fold(text: str) -> str:
     """Lower-case ASCII letters and digits with single spaces: two titles are the same work when this is equal."""
     plain = unicodedata.normalize("NFKD", text)
     kept = "".join(ch for ch in plain if not unicodedata.combining(ch)).casefold()
-    ascii_form = _NOT_WORD.sub(" ", kept).strip()
+    ascii_form = _NOT_WORD.sub(" ", _APOSTROPHE.sub("", kept)).strip()
     return ascii_form or kept.strip()
 
 

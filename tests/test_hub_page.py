@@ -30,7 +30,7 @@ def test_the_example_has_50_works_of_93_announced_and_23_representative():
     page = read_hub_page(EXAMPLE.read_text(encoding="utf-8"))
     hub = page.hub
     assert hub.cited.title == "Let's Verify Step by Step"
-    assert hub.cited.hub_id == "let-s-verify-step-by-step"
+    assert hub.cited.hub_id == "lets-verify-step-by-step"
     assert hub.announced == 93
     assert len(hub.citing) == 50
     assert len({w.citing_id for w in hub.citing}) == 50

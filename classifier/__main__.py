@@ -1,0 +1,5 @@
+"""``python -m classifier`` is ``classify``."""
+
+from classifier.cli import main
+
+main()
