@@ -6,8 +6,8 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-import click
 import typer
 
 from classifier.cli import app
@@ -31,7 +31,7 @@ def commands_page() -> str:
     return "\n".join(parts)
 
 
-def _commands(command: click.Command, path: str) -> Iterator[tuple[str, click.Command]]:
+def _commands(command: Any, path: str) -> Iterator[tuple[str, Any]]:
     if hasattr(command, "commands"):
         for name, child in sorted(command.commands.items()):
             yield from _commands(child, f"{path} {name}")
@@ -39,11 +39,11 @@ def _commands(command: click.Command, path: str) -> Iterator[tuple[str, click.Co
         yield path, command
 
 
-def _row(parameter: click.Parameter) -> str | None:
+def _row(parameter: Any) -> str | None:
     if "--help" in parameter.opts:
         return None
     argument = parameter.param_type_name == "argument"
-    name = parameter.make_metavar(click.Context(click.Command("x"))) if argument else ", ".join(parameter.opts)
+    name = (parameter.metavar or parameter.name.upper()) if argument else ", ".join(parameter.opts)
     text = getattr(parameter, "help", None) or ""
     choices = getattr(parameter.type, "choices", None)
     if choices:

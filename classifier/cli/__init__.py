@@ -6,12 +6,11 @@ import os
 import sys
 from collections.abc import Sequence
 
-import click
 import typer
 
 from classifier import __version__
 from classifier.cli import cache, convert, plan, run, show
-from classifier.errors import EXIT_INTERRUPTED, EXIT_USAGE, ClassifierError
+from classifier.errors import EXIT_FAILED, EXIT_INTERRUPTED, ClassifierError
 
 app = typer.Typer(
     name="classify",
@@ -44,21 +43,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _run(arguments: Sequence[str] | None) -> int:
     try:
-        app(args=None if arguments is None else list(arguments), standalone_mode=False)
-    except click.exceptions.Exit as done:
-        return done.exit_code
-    except click.UsageError as error:
-        error.show(sys.stderr)
-        return EXIT_USAGE
+        app(args=None if arguments is None else list(arguments))
+    except SystemExit as done:
+        # Typer shows usage errors itself, with exit code 2, and turns Ctrl-C into 130.
+        return done.code if isinstance(done.code, int) else EXIT_FAILED
     except ClassifierError as error:
         for line in str(error).splitlines() or [type(error).__name__]:
             print(f"error: {line}", file=sys.stderr)
         return error.exit_code
-    except (KeyboardInterrupt, click.Abort):
+    except KeyboardInterrupt:
         print("interrupted; what was answered is stored: run the same command again to go on", file=sys.stderr)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         # The reader of our output went away, as `head` does; nothing more can be said to it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_USAGE
+        return EXIT_FAILED
     return 0
