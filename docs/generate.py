@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -42,12 +43,12 @@ def _commands(command: Any, path: str) -> Iterator[tuple[str, Any]]:
 def _row(parameter: Any) -> str | None:
     if "--help" in parameter.opts:
         return None
-    argument = parameter.param_type_name == "argument"
+    argument = not parameter.opts[0].startswith("-")
     name = (parameter.metavar or parameter.name.upper()) if argument else ", ".join(parameter.opts)
     text = getattr(parameter, "help", None) or ""
-    choices = getattr(parameter.type, "choices", None)
-    if choices:
-        text += f" One of: {', '.join(str(getattr(c, 'value', c)) for c in choices)}."
+    annotation = parameter.type_descriptor.annotation
+    if isinstance(annotation, type) and issubclass(annotation, Enum):
+        text += f" One of: {', '.join(choice.value for choice in annotation)}."
     return f"| `{name}` | {text.replace('|', chr(92) + '|')} |"
 
 
