@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Generator, Sequence
+from itertools import product
 from typing import Any, Self
 from urllib.parse import urlsplit
 
@@ -91,7 +92,7 @@ class OpenAIJudge:
         self.admission = Admission(settings.concurrency, rpm=settings.rpm, tpm=settings.tpm)
         self._endpoint = settings.endpoint
         self._store, self._examples = store, examples
-        self._schemas = {with_claims: canonical(answer_schema(with_claims)) for with_claims in (False, True)}
+        self._schemas = {kind: canonical(answer_schema(*kind)) for kind in product((False, True), repeat=2)}
         self._transport: Transport | None = None
         self._probing = asyncio.Lock()
         self._flights: dict[tuple[bytes, int | None], asyncio.Task[RawAnswer]] = {}
@@ -229,13 +230,13 @@ class OpenAIJudge:
         return 2 * self.settings.max_tokens
 
     def _request(self, task: Task | None, messages: tuple[Message, ...], limit: int) -> ChatRequest:
-        settings = self.settings
+        settings, known = self.settings, self._capabilities
         request = ChatRequest(
             endpoint=self._endpoint,
             model=settings.model,
             messages=messages,
             rung=Rung.JSON_SCHEMA,
-            schema=self._schemas[bool(task and task.pair.cited.claims)],
+            schema=self._schemas[bool(task and task.pair.cited.claims), bool(known and known.bounded)],
             temperature=settings.temperature,
             top_p=settings.top_p,
             seed=settings.seed,
@@ -244,7 +245,7 @@ class OpenAIJudge:
             token_field="max_tokens",  # noqa: S106 (a parameter's name)
             timeout=settings.timeout,
         )
-        return self._capabilities.fit(request) if self._capabilities else request
+        return known.fit(request) if known else request
 
     def _predicted(self, task: Task, checked: Checked) -> Prediction:
         label = checked.label
