@@ -11,7 +11,7 @@ import asyncio
 import time
 from collections.abc import Callable, Generator, Sequence
 from itertools import product
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr
@@ -80,6 +80,14 @@ class OpenAISettings(Record):
         return self.base_url.rstrip("/")
 
 
+class Transcript(NamedTuple):
+    """The messages last sent (or to be sent), the raw answers so far, and the prediction if the talk is over."""
+
+    messages: tuple[Message, ...]
+    answers: tuple[RawAnswer, ...]
+    prediction: Prediction | None
+
+
 class OpenAIJudge:
     """Implements :class:`classifier.judges.base.Judge`. ``judge`` may be called by many workers at once."""
 
@@ -127,7 +135,7 @@ class OpenAIJudge:
             found = self._store.find([request_key(request) for _, _, request in asking])
             unfinished: list[tuple[int, Dialogue, ChatRequest]] = []
             for (index, dialogue, request), answer in zip(asking, found, strict=True):
-                if answer is None or not answer.serves(request.max_tokens, self._highest):
+                if answer is None or not answer.serves(request.max_tokens, self.highest_limit):
                     continue
                 served += 1
                 try:
@@ -192,6 +200,28 @@ class OpenAIJudge:
         if self._transport:
             await self._transport.aclose()
 
+    def transcript(self, task: Task) -> Transcript:
+        """What was said about one task as far as the store knows it: for ``classify show`` and ``plan``."""
+        said: list[RawAnswer] = []
+        dialogue = self.dialogue(task)
+        try:
+            request = next(dialogue)
+        except StopIteration as end:
+            return Transcript((), (), end.value)
+        while True:
+            answer = self._stored(request, request_key(request))
+            if answer is None:
+                return Transcript(request.messages, tuple(said), None)
+            said.append(answer)
+            try:
+                request = dialogue.send(answer)
+            except StopIteration as end:
+                return Transcript(request.messages, tuple(said), end.value)
+
+    def first_request(self, task: Task) -> ChatRequest | None:
+        """The request that a task begins with, for ``classify cache explain``; ``None`` where none is needed."""
+        return next(self.dialogue(task), None) if task.passages else None
+
     # -- one dialogue -------------------------------------------------------------------------------------------
 
     def dialogue(self, task: Task) -> Dialogue:
@@ -206,8 +236,8 @@ class OpenAIJudge:
             try:
                 checked = _read(task, raw)
             except AnswerTruncatedError as error:
-                if limit < self._highest and (raw.max_tokens or 0) < self._highest:
-                    limit = self._highest
+                if limit < self.highest_limit and (raw.max_tokens or 0) < self.highest_limit:
+                    limit = self.highest_limit
                     continue
                 problem: AnswerError | str = error
             except AnswerError as error:
@@ -225,7 +255,7 @@ class OpenAIJudge:
             messages = (*messages, *_again(raw, str(problem)))
 
     @property
-    def _highest(self) -> int:
+    def highest_limit(self) -> int:
         """A truncated answer is asked again once, with twice the limit."""
         return 2 * self.settings.max_tokens
 
@@ -322,8 +352,8 @@ class OpenAIJudge:
     async def _answer(self, request: ChatRequest) -> RawAnswer | None:
         """From the store, from the same request already in flight, or by asking; ``None``: offline and unknown."""
         key = request_key(request)
-        stored = self._store.find([key])[0]
-        if stored and stored.serves(request.max_tokens, self._highest):
+        stored = self._stored(request, key)
+        if stored:
             self._usage["cached"] += 1
             return stored
         if self.settings.offline:
@@ -334,6 +364,10 @@ class OpenAIJudge:
             self._flights[key, request.max_tokens] = flight
             flight.add_done_callback(lambda _: self._flights.pop((key, request.max_tokens), None))
         return await asyncio.shield(flight)  # a cancelled worker loses nothing that is on the wire
+
+    def _stored(self, request: ChatRequest, key: bytes) -> RawAnswer | None:
+        answer = self._store.find([key])[0]
+        return answer if answer and answer.serves(request.max_tokens, self.highest_limit) else None
 
     async def _ask(self, key: bytes, request: ChatRequest) -> RawAnswer:
         """Ask, and store the raw answer before anybody reads it."""
