@@ -16,6 +16,10 @@ from classifier.schema import Basis, ClaimRelation, Polarity, Role
 MAX_OBJECTS = 40
 """How many ``{`` of a rambling answer are tried; bounds the time spent on a loop."""
 
+MAX_STRING = 500
+MAX_ITEMS = 8
+"""Longest text (characters) and list of an answer, where the server holds the model to them."""
+
 
 def _term(value: object) -> object:
     """``"Uses method "`` is ``uses_method``: case, blanks and hyphens carry no meaning; any other word stays wrong."""
@@ -61,11 +65,12 @@ class AnswerWithClaims(Answer):
 
 
 @cache
-def answer_schema(with_claims: bool = False) -> dict[str, Any]:
+def answer_schema(with_claims: bool = False, bounded: bool = False) -> dict[str, Any]:
     """The JSON schema that is sent: every field required, no other allowed, no references, no value ranges.
 
-    That is the subset which OpenAI's strict mode takes and which the other servers were found to share; ranges
-    are checked here after the fact.
+    That is the subset which OpenAI's strict mode takes; ranges are checked here after the fact. ``bounded`` adds
+    lengths of texts and lists, which keep a small model from repeating itself for ever; some servers refuse them,
+    so the probe finds out.
     """
     full = (AnswerWithClaims if with_claims else Answer).model_json_schema()
     definitions = full.pop("$defs", {})
@@ -74,8 +79,12 @@ def answer_schema(with_claims: bool = False) -> dict[str, Any]:
         if "$ref" in node:
             return strict(definitions[node["$ref"].rsplit("/", 1)[1]])
         kept: dict[str, Any] = {key: node[key] for key in ("type", "enum") if key in node}
+        if bounded and node.get("type") == "string" and "enum" not in node:
+            kept["maxLength"] = MAX_STRING
         if "items" in node:
             kept["items"] = strict(node["items"])
+            if bounded:
+                kept["maxItems"] = MAX_ITEMS
         if "properties" in node:
             kept["properties"] = {name: strict(value) for name, value in node["properties"].items()}
             kept["required"] = list(kept["properties"])

@@ -33,6 +33,7 @@ _TRAP = {
     "evidence": "",
     "confidence": 1,
 }
+_LADDER = ((Rung.JSON_SCHEMA, True), (Rung.JSON_SCHEMA, False), (Rung.JSON_OBJECT, False), (Rung.TEXT, False))
 _SYSTEM = "You repeat exactly what you are given and add nothing."
 _SCHEMA_TRAP = f"Repeat this JSON object exactly, character by character:\n{json.dumps(_TRAP)}"
 _OBJECT_TRAP = "Repeat this sentence exactly: JSON is one of several formats for data."
@@ -41,9 +42,14 @@ _TOKEN_FIELDS = ("max_tokens", "max_completion_tokens")
 
 
 class Capabilities(Record):
-    """How to ask an endpoint: ``dropped`` parameters it refuses, ``token_field`` what it calls the limit (or ``""``)."""
+    """How to ask an endpoint.
+
+    ``bounded``: the schema may hold lengths. ``dropped``: parameters it refuses. ``token_field``: what it calls the
+    token limit, ``""`` where it takes none. ``findings``: what the probe saw, in words.
+    """
 
     rung: Rung
+    bounded: bool = False
     token_field: str = "max_tokens"  # noqa: S105 (a parameter's name)
     dropped: tuple[str, ...] = ()
     model_served: str | None = None
@@ -70,21 +76,26 @@ async def probe(request: ChatRequest, send: Send) -> Capabilities:
     ``request`` carries the endpoint, the model and the parameters of the run. Raises ``JudgeRejectedError`` where
     even a plain request is refused, ``JudgeUnavailableError`` where nothing answers.
     """
-    base = request._replace(schema=canonical(answer_schema()), max_tokens=max(PROBE_TOKENS, request.max_tokens or 0))
+    base = request._replace(max_tokens=max(PROBE_TOKENS, request.max_tokens or 0))
     found = Capabilities(rung=Rung.TEXT)
     findings: list[str] = []
-    for rung in Rung:
-        trial = base._replace(rung=rung, messages=_messages(rung))
+    accepted: set[Rung] = set()
+    for rung, bounded in _LADDER:
+        if rung in accepted:
+            continue  # it was taken with lengths and not enforced: without them it will not be either
+        trial = base._replace(messages=_messages(rung), schema=canonical(answer_schema(bounded=bounded)))
+        name = f"{rung} with lengths" if bounded else str(rung)
         try:
-            answer, found = await _ask(trial, found.model_copy(update={"rung": rung}), send)
+            answer, found = await _ask(trial, found.model_copy(update={"rung": rung, "bounded": bounded}), send)
         except JudgeError as error:
             if rung is Rung.TEXT or not _about_the_form(error):
                 raise
-            findings.append(f"{rung}: refused ({_short(str(error))})")
+            findings.append(f"{name}: refused ({_short(str(error))})")
             continue
+        accepted.add(rung)
         held = rung is Rung.TEXT or _held(rung, answer)
         if rung is not Rung.TEXT:
-            findings.append(f"{rung}: {'enforced' if held else 'accepted but not enforced'}")
+            findings.append(f"{name}: {'enforced' if held else 'accepted but not enforced'}")
         if held:
             return found.model_copy(update={"model_served": answer.model_served, "findings": tuple(findings)})
     raise AssertionError("the last rung is always held")
