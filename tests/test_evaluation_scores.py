@@ -12,6 +12,7 @@ from classifier.evaluation.gold import GoldItem
 from classifier.evaluation.intervals import estimate, percentile_interval, resample
 
 sklearn_metrics = pytest.importorskip("sklearn.metrics")
+scipy_stats = pytest.importorskip("scipy.stats")
 krippendorff = pytest.importorskip("krippendorff")
 
 
@@ -145,3 +146,12 @@ def test_same_seed_same_draws() -> None:
     cells = np.array([0, 1, 2, 1])
     assert (resample(cells, 3, seed=5) == resample(cells, 3, seed=5)).all()
     assert (resample(cells, 3, seed=5) != resample(cells, 3, seed=6)).any()
+
+
+def test_no_spread_is_not_certainty() -> None:
+    all_right = percentile_interval(1.0, np.ones(50), items=5)
+    assert all_right.high == 1.0
+    assert all_right.low == pytest.approx(scipy_stats.binomtest(5, 5).proportion_ci(method="exact").low)
+    none_right = percentile_interval(0.0, np.zeros(50), items=5)
+    assert none_right.high == pytest.approx(scipy_stats.binomtest(0, 5).proportion_ci(method="exact").high)
+    assert percentile_interval(1.0, np.ones(50)).low is None

@@ -115,7 +115,7 @@ def pair_agreement(first: str, second: str, given: Votes, field: str, *, resampl
         first=first,
         second=second,
         n=len(both),
-        accuracy=estimate(_observed, table, drawn),
+        accuracy=estimate(_observed, table, drawn, items=len(both)),
         cohen_kappa=estimate(cohen_kappa, table, drawn),
         gwet_ac1=estimate(gwet_ac1, table, drawn),
         krippendorff_alpha=estimate(krippendorff_alpha, table, drawn),

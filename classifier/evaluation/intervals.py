@@ -58,18 +58,31 @@ def item_weights(
     return draw.multinomial(number, np.full(number, 1 / number), size=resamples).astype(np.float64)[:, clusters]
 
 
-def percentile_interval(value: float, drawn: Floats, level: float = LEVEL) -> Estimate:
-    """The value with the percentile interval of its resampled values; resamples where it is undefined are left out."""
+def percentile_interval(value: float, drawn: Floats, level: float = LEVEL, items: float | None = None) -> Estimate:
+    """The value with the percentile interval of its resampled values; resamples where it is undefined are left out.
+
+    Where all resamples agree the bootstrap says nothing, as with 5 right of 5. A share of ``items`` then gets the
+    exact bound of Clopper and Pearson (1934); another score gets no interval.
+    """
     if not np.isfinite(value):
         return Estimate(value=None, low=None, high=None)
     defined = drawn[np.isfinite(drawn)]
-    if not len(defined):
-        return Estimate(value=float(value), low=None, high=None)
     tail = (1 - level) / 2
+    if not len(defined) or np.ptp(defined) == 0:
+        return _without_spread(float(value), tail, items)
     low, high = np.quantile(defined, [tail, 1 - tail])
     return Estimate(value=float(value), low=float(low), high=float(high))
 
 
-def estimate(score: Callable[[Floats], Floats], table: Floats, drawn: Floats, level: float = LEVEL) -> Estimate:
-    """A score of one table with the interval that the resampled tables give it."""
-    return percentile_interval(float(score(table)), np.asarray(score(drawn)), level)
+def _without_spread(value: float, tail: float, items: float | None) -> Estimate:
+    if not items or value not in (0.0, 1.0):
+        return Estimate(value=value, low=None, high=None)
+    bound = tail ** (1 / items)
+    return Estimate(value=value, low=bound if value else 0.0, high=1.0 if value else 1 - bound)
+
+
+def estimate(
+    score: Callable[[Floats], Floats], table: Floats, drawn: Floats, level: float = LEVEL, items: float | None = None
+) -> Estimate:
+    """A score of one table with the interval that the resampled tables give it; ``items`` where it is a share."""
+    return percentile_interval(float(score(table)), np.asarray(score(drawn)), level, items)

@@ -142,7 +142,7 @@ def headline(name: str, table: Floats, drawn: Floats) -> Headline:
     return Headline(
         items=name,
         n=int(table.sum()),
-        accuracy=estimate(scores.accuracy, table, drawn),
+        accuracy=estimate(scores.accuracy, table, drawn, items=table.sum()),
         macro_f1=estimate(scores.macro_f1, table, drawn),
         balanced_accuracy=estimate(scores.balanced_accuracy, table, drawn),
         cohen_kappa=estimate(agreement.cohen_kappa, square, many),
@@ -178,15 +178,18 @@ def field_report(field: str, codes: Codes, run: Run, *, resamples: int = RESAMPL
 
 
 def _classes(labels: Sequence[str], table: Floats, drawn: Floats) -> tuple[ClassScore, ...]:
-    found = {
-        name: (getattr(scores, name)(table), getattr(scores, name)(drawn)) for name in ("precision", "recall", "f1")
-    }
+    gold, predicted = table.sum(-1), scores.answered(table).sum(-2)
+    shares = {"precision": (scores.precision, predicted), "recall": (scores.recall, gold), "f1": (scores.f1, None)}
+    found = {name: (score(table), score(drawn), n) for name, (score, n) in shares.items()}
     return tuple(
         ClassScore(
             label=label,
-            support=int(table[i].sum()),
-            predicted=int(table[:, i].sum()),
-            **{name: percentile_interval(float(value[i]), many[:, i]) for name, (value, many) in found.items()},
+            support=int(gold[i]),
+            predicted=int(predicted[i]),
+            **{
+                name: percentile_interval(float(value[i]), many[:, i], items=None if n is None else float(n[i]))
+                for name, (value, many, n) in found.items()
+            },
         )
         for i, label in enumerate(labels)
     )
@@ -224,7 +227,7 @@ def _any_role(codes: Codes, resamples: int, seed: int) -> Estimate:
         [item.predicted("role") in {item.gold.role, *item.gold.other_roles} for item in codes.kept], dtype=np.int64
     )
     drawn = resample(right, 2, codes.hub, resamples=resamples, seed=seed)
-    return percentile_interval(float(right.mean()), drawn[:, 1] / drawn.sum(-1))
+    return percentile_interval(float(right.mean()), drawn[:, 1] / drawn.sum(-1), items=len(right))
 
 
 def _failures(items: Sequence[Item]) -> dict[str, int]:
