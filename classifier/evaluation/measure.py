@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -87,6 +87,14 @@ class HumanMachine(Record):
     with_machine: tuple[agreement.PairAgreement, ...]
 
 
+class SideBySide(Record):
+    """One of several runs on the same gold: all items of one field."""
+
+    name: str
+    field: str
+    scores: Headline
+
+
 class Evaluation(Record):
     """What ``classify evaluate`` found; ``report`` turns it into text and HTML."""
 
@@ -134,6 +142,20 @@ def measure(
             confidence_report(field, data, resamples=resamples, seed=seed) for field, data in confidences if data
         ),
     )
+
+
+def side_by_side(
+    runs: Mapping[str, Run], gold: Gold, *, resamples: int = RESAMPLES, seed: int = SEED
+) -> tuple[SideBySide, ...]:
+    """Scores on all items of each named run, field by field."""
+    aligned = {name: align(gold.items, run.predictions)[0] for name, run in runs.items()}
+    found = []
+    for field in FIELDS:
+        for name, items in aligned.items():
+            if (codes := encode(items, field)) is not None:
+                scored = headline(ALL, *tables(codes, resamples=resamples, seed=seed))
+                found.append(SideBySide(name=name, field=field, scores=scored))
+    return tuple(found)
 
 
 def headline(name: str, table: Floats, drawn: Floats) -> Headline:

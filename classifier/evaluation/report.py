@@ -40,17 +40,16 @@ def columns(rows: Sequence[Sequence[str]], indent: str = "  ") -> list[str]:
     return [(indent + "  ".join(cells)).rstrip() for cells in aligned]
 
 
-def text(found: Evaluation) -> str:
-    """The whole evaluation as text, ending in a newline."""
+def text(found: Evaluation, *further: Sequence[str]) -> str:
+    """The whole evaluation as text, ending in a newline; ``further`` sections stand after the scores."""
     lines = [f"{found.run}: {found.judge} {found.model}, prompt {found.prompt or '-'}"]
     lines.append(f"gold {found.gold}" + (f", split {found.split}" if found.split else ""))
     lines += ["", *coverage_lines(found)]
-    for field in found.fields:
-        lines += ["", *field_lines(field)]
-    for one in found.agreement:
-        lines += ["", *agreement_lines(one)]
-    for one_confidence in found.confidence:
-        lines += ["", *confidence_lines(one_confidence)]
+    sections = [field_lines(field) for field in found.fields]
+    sections += [agreement_lines(one) for one in found.agreement]
+    sections += [confidence_lines(one) for one in found.confidence]
+    for section in (*sections, *(list(one) for one in further if one)):
+        lines += ["", *section]
     lines += ["", "Intervals: 95 % percentile bootstrap, by hub where there are several. -: not defined."]
     return "\n".join(lines) + "\n"
 

@@ -8,10 +8,14 @@ scikit-learn on the items themselves.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+Score = Callable[[Floats], Floats]
+"""A score of one table or of a stack of them."""
 
 
 def confusion(gold: NDArray[np.int64], predicted: NDArray[np.int64], classes: int) -> Floats:
