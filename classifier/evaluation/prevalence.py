@@ -71,7 +71,7 @@ def corrected_share(works: int, predicted: int, sample: int, missed: int, false:
 
 
 def naive_share(works: int, predicted: int, level: float = LEVEL) -> Estimate:
-    """The share among answered works, with the interval it would have if labels were right and works a random sample."""
+    """The share among answered works, with its interval if labels were right and works a random sample."""
     low, high = wilson(predicted, works, level)
     return Estimate(value=predicted / works, low=low, high=high)
 
