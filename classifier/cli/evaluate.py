@@ -1,0 +1,63 @@
+"""``classify evaluate``: measure a run against gold labels."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Gold = Annotated[
+    Path, typer.Option("--gold", help="Gold folder (gold.jsonl, annotations.jsonl), or a gold .jsonl or .csv file.")
+]
+Split = Annotated[str | None, typer.Option("--split", help="Only the gold rows of this split: dev or test.")]
+
+
+def evaluate(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder that `classify run` wrote.", show_default=False)],
+    gold: Gold,
+    split: Split = None,
+    baseline: Annotated[Path | None, typer.Option(help="Another run to compare with on the same pairs.")] = None,
+    fuse: Annotated[
+        Path | None, typer.Option(help="Run of the local judge: show local, this run and their fusion side by side.")
+    ] = None,
+    html: Annotated[bool, typer.Option("--html", help="Also write RUN/evaluation.html.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print every number as JSON instead of text.")] = False,
+    resamples: Annotated[int, typer.Option(min=100, help="Bootstrap resamples behind each interval.")] = 2000,
+) -> None:
+    """Measure RUN against gold labels: coverage first, then scores with intervals, agreement and confidence."""
+    from classifier.evaluation import report_runs
+    from classifier.evaluation.compare import compare
+    from classifier.evaluation.fusion import fused_run
+    from classifier.evaluation.gold import read_gold
+    from classifier.evaluation.measure import measure, side_by_side
+    from classifier.evaluation.prevalence import hub_shares
+    from classifier.evaluation.report import text
+    from classifier.evaluation.report_html import html as page
+    from classifier.evaluation.runs import read_run
+
+    done, labels = read_run(run), read_gold(gold, split)
+    found = measure(done, labels, split=split, resamples=resamples)
+    shares = hub_shares(done, labels)
+    compared = compare(done, read_run(baseline), labels, resamples=resamples) if baseline else ()
+    runs = {"local": read_run(fuse), "model": done} if fuse else {}
+    if runs:
+        runs["fused"] = fused_run(runs["local"], done, labels)
+    together = side_by_side(runs, labels, resamples=resamples)
+    sections = (
+        report_runs.share_lines(shares) if shares else [],
+        report_runs.comparison_lines(compared, str(baseline)) if compared else [],
+        report_runs.side_lines(together) if together else [],
+    )
+    if html:
+        file = (run if run.is_dir() else run.parent) / "evaluation.html"
+        file.write_text(page(found, *sections), encoding="utf-8")
+        typer.echo(f"written: {file}", err=True)
+    if as_json:
+        parts = {"shares": shares, "comparison": compared, "side_by_side": together}
+        everything = found.model_dump(mode="json")
+        everything |= {name: [one.model_dump(mode="json") for one in part] for name, part in parts.items()}
+        typer.echo(json.dumps(everything, indent=2, ensure_ascii=False))
+    else:
+        typer.echo(text(found, *sections), nl=False)
