@@ -101,7 +101,7 @@ def split_authors(text: str) -> tuple[str, ...]:
         joined = [name for part in parts for name in _split_commas(part)]
     else:
         joined = parts
-    return tuple(name.strip(" .,") for name in joined if name.strip(" .,"))
+    return tuple(name.strip(" .,:") for name in joined if name.strip(" .,:"))
 
 
 def _split_commas(text: str) -> list[str]:
@@ -109,7 +109,7 @@ def _split_commas(text: str) -> list[str]:
     parts = [part.strip() for part in text.split(",") if part.strip()]
     names: list[str] = []
     for part in parts:
-        if names and "," not in names[-1] and re.fullmatch(r"(?:[A-Z]\.?[\s-]*){1,4}", part):
+        if names and "," not in names[-1] and re.fullmatch(r"(?:[A-Z]\.?[\s-]*){1,4}:?", part):
             names[-1] += f", {part}"
         else:
             names.append(part)
