@@ -14,9 +14,12 @@ from classifier.schema import WorkIds
 
 _ARXIV_NEW = r"\d{4}\.\d{4,5}"
 _ARXIV_OLD = r"[a-z][a-z-]+(?:\.[A-Z]{2})?/\d{7}"
-_ARXIV = re.compile(rf"(?:^|[^\w./-])(?:arxiv[:.\s/]*|abs/|pdf/|html/)?({_ARXIV_NEW}|{_ARXIV_OLD})(?:v\d+)?(?![\w/])", re.I)
+_ARXIV = re.compile(
+    rf"(?:^|[^\w./-])(?:arxiv[:.\s/]*|abs/|pdf/|html/)?({_ARXIV_NEW}|{_ARXIV_OLD})(?:v\d+)?(?![\w/])", re.I
+)
 _ARXIV_NAMED = re.compile(
-    rf"(?:arxiv[:.\s]*(?:preprint\s*)?(?:arxiv[:.\s]*)?|abs[/\s]*|arxiv\.org/\w+/)\s*({_ARXIV_NEW}|{_ARXIV_OLD})(?:v\d+)?", re.I
+    rf"(?:arxiv[:.\s]*(?:preprint\s*)?(?:arxiv[:.\s]*)?|abs[/\s]*|arxiv\.org/\w+/)\s*({_ARXIV_NEW}|{_ARXIV_OLD})(?:v\d+)?",
+    re.I,
 )
 _DOI = re.compile(r"\b(10\.\d{4,9}/[^\s\"'<>{}|\\^]+)", re.I)
 _ACL = re.compile(r"^(?:[A-Z]\d{2}-\d{4}|\d{4}\.[a-z0-9_]+(?:-[a-z0-9_]+)*\.\d+)$")
@@ -100,30 +103,30 @@ def clean_ids(raw: Mapping[str, object]) -> WorkIds:
 
 
 @lru_cache(maxsize=65536)
-def fold(text: str) -> str:
+def squash(text: str) -> str:
     """Lower-case ASCII letters and digits only: spaces, hyphenation, accents, scripts and ligatures do not matter."""
     return re.sub(r"[^0-9a-z]", "", anyascii(text).lower())
 
 
 def similarity(left: str, right: str) -> float:
     """Ratio of matching characters of the folded texts, 0 to 1 (Ratcliff and Obershelp, as in difflib)."""
-    return SequenceMatcher(None, fold(left), fold(right), autojunk=False).ratio()
+    return SequenceMatcher(None, squash(left), squash(right), autojunk=False).ratio()
 
 
 def surname(name: str) -> str:
     """The folded family name of one author in any usual order: ``Ada Lovelace``, ``Lovelace, Ada``, ``Lovelace A``."""
     name = re.sub(r"\b(?:jr|sr|iii|ii)\b\.?", "", name, flags=re.I).strip(" ,;")
     if "," in name:
-        return fold(name.split(",")[0])
+        return squash(name.split(",")[0])
     parts = name.split()
     if len(parts) > 1 and re.fullmatch(r"(?:[A-Z]\.?-?){1,4}", parts[-1]) and not re.fullmatch(r"[A-Z]\.?", parts[0]):
-        return fold("".join(parts[:-1]))
+        return squash("".join(parts[:-1]))
     if not parts:
         return ""
     start = len(parts) - 1
     while start > 0 and parts[start - 1].lower() in _PARTICLES:
         start -= 1
-    return fold("".join(parts[start:]))
+    return squash("".join(parts[start:]))
 
 
 _PARTICLES = {"van", "von", "der", "den", "de", "la", "le", "di", "da", "dos", "del", "ten", "ter", "al", "bin", "el"}
@@ -144,3 +147,10 @@ def same_surname(left: str, right: str) -> bool:
 def years_close(left: int | None, right: int | None, apart: int = 1) -> bool:
     """Whether two years can be one work's: a preprint and its publication lie at most ``apart`` years apart."""
     return left is None or right is None or abs(left - right) <= apart
+
+
+def ids_conflict(left: WorkIds, right: WorkIds) -> bool:
+    """Whether two works carry different identifiers of one kind; DOIs of preprints do not count."""
+    dois = [ids.doi for ids in (left, right) if ids.doi and not ids.doi.startswith("10.48550/")]
+    arxiv = left.arxiv_id and right.arxiv_id and left.arxiv_id != right.arxiv_id
+    return bool(arxiv) or (len(dois) == 2 and dois[0] != dois[1])

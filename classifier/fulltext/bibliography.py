@@ -13,8 +13,8 @@ from typing import NamedTuple
 from anyascii import anyascii
 
 from classifier.fulltext.document import Reference
-from classifier.identifiers import clean_ids, fold, same_surname, similarity, surname, years_close
-from classifier.schema import CitedWork, WorkIds
+from classifier.identifiers import clean_ids, ids_conflict, same_surname, similarity, squash, surname, years_close
+from classifier.schema import CitedWork
 
 ID_KINDS = ("arxiv_id", "doi", "pmid", "pmcid", "acl_id", "openalex_id", "s2_id")
 AMBIGUOUS = 0.5
@@ -66,13 +66,6 @@ def match_entry(ref: Reference, hub: CitedWork) -> EntryMatch | None:
     return found
 
 
-def ids_conflict(left: WorkIds, right: WorkIds) -> bool:
-    """Whether two works carry different identifiers of one kind; DOIs of preprints do not count."""
-    dois = [ids.doi for ids in (left, right) if ids.doi and not ids.doi.startswith("10.48550/")]
-    arxiv = left.arxiv_id and right.arxiv_id and left.arxiv_id != right.arxiv_id
-    return bool(arxiv) or (len(dois) == 2 and dois[0] != dois[1])
-
-
 def authors_agree(ref: Reference, hub: CitedWork) -> bool | None:
     """Whether the hub's first author stands in the entry; ``None`` where either side names nobody."""
     if not hub.authors:
@@ -82,25 +75,28 @@ def authors_agree(ref: Reference, hub: CitedWork) -> bool | None:
         return any(same_surname(wanted, surname(author)) for author in ref.authors)
     if not ref.raw:
         return None
-    words = [fold(word) for word in re.findall(r"[^\W\d_][\w'’-]*", ref.raw)]
-    return any(same_surname(wanted, word) for word in words) or (len(wanted) > 5 and wanted in fold(ref.raw))
+    words = [squash(word) for word in re.findall(r"[^\W\d_][\w'’-]*", ref.raw)]
+    return any(same_surname(wanted, word) for word in words) or (len(wanted) > 5 and wanted in squash(ref.raw))
 
 
 def _by_title(ref: Reference, hub: CitedWork) -> EntryMatch | None:
     title = _KIND_OF_ARTICLE.sub("", ref.title)
     agree = authors_agree(ref, hub)
-    if fold(title) == fold(hub.title) or _glued(title, hub.title):
+    if squash(title) == squash(hub.title) or _glued(title, hub.title):
         return _same_title(ref, hub, agree)
     if not years_close(ref.year, hub.year, 2) or agree is False:
         return None
     if _is_cut(title, hub.title):
         return EntryMatch("title_cut", 0.85 if agree else AMBIGUOUS)
-    if agree and len(fold(hub.title)) >= 12 and similarity(title, hub.title) >= 0.9 and not _OTHER_WORK.search(
-        title.split(":")[0]
+    if (
+        agree
+        and len(squash(hub.title)) >= 12
+        and similarity(title, hub.title) >= 0.9
+        and not _OTHER_WORK.search(title.split(":")[0])
     ):
         return EntryMatch("title_similar", 0.8)
     name = _main_title(hub.title)
-    if agree and name and fold(name) == fold(_main_title(title) or "") and years_close(ref.year, hub.year):
+    if agree and name and squash(name) == squash(_main_title(title) or "") and years_close(ref.year, hub.year):
         return EntryMatch("title_cut", 0.7)
     return None
 
@@ -123,14 +119,14 @@ def _glued(title: str, wanted: str) -> bool:
 def _main_title(title: str) -> str | None:
     """The part before a colon or dash, where there is one."""
     parts = re.split(r":\s|\s[-–—]\s", title, maxsplit=1)
-    return parts[0] if len(parts) == 2 and len(fold(parts[0])) > 2 else None
+    return parts[0] if len(parts) == 2 and len(squash(parts[0])) > 2 else None
 
 
 def _is_cut(title: str, wanted: str) -> bool:
     """Whether ``title`` is the wanted title without its subtitle, without its main title, or cut at the end."""
-    short, full = fold(title), fold(wanted)
+    short, full = squash(title), squash(wanted)
     parts = re.split(r":\s|\s[-–—]\s", wanted, maxsplit=1)
-    if len(parts) == 2 and short in (fold(parts[0]), fold(parts[1])) and len(short) > 2:
+    if len(parts) == 2 and short in (squash(parts[0]), squash(parts[1])) and len(short) > 2:
         return True
     return len(short) >= 20 and len(short) >= 0.6 * len(full) and full.startswith(short)
 
@@ -144,7 +140,9 @@ def _by_printed_title(ref: Reference, hub: CitedWork) -> EntryMatch | None:
         before, after = ref.raw[: place[0]].rstrip(), ref.raw[place[1] :]
         if _OTHER_WORK.search(before):
             return None
-        stop_before = not before or not before[-1].isalpha() or bool(re.search(r"\bet al$|\b(?:18|19|20)\d\d[a-z]?$", before))
+        stop_before = (
+            not before or not before[-1].isalpha() or bool(re.search(r"\bet al$|\b(?:18|19|20)\d\d[a-z]?$", before))
+        )
         stop_after = not after.strip() or bool(re.match(r"\s*[.,;:?!\"”’'()\[\]}]", after)) or bool(_GLUED.match(after))
         subtitle = bool(re.match(r"\s*:", after))
         capital = bool(re.match(r"\s+[A-Z0-9]", after))
@@ -168,7 +166,7 @@ def _place(text: str, wanted: str) -> tuple[int, int] | None:
         for letter in re.sub(r"[^0-9a-z]", "", anyascii(character).lower()):
             letters.append(letter)
             places.append(index)
-    needle, folded, start = fold(wanted), "".join(letters), -1
+    needle, folded, start = squash(wanted), "".join(letters), -1
     while needle and (start := folded.find(needle, start + 1)) >= 0:
         first, last = places[start], places[start + len(needle) - 1] + 1
         if not text[first - 1 : first].isalnum() and not text[last : last + 1].isalnum():
@@ -178,7 +176,10 @@ def _place(text: str, wanted: str) -> tuple[int, int] | None:
 
 def _has_title(raw: str) -> bool:
     """Whether a printed entry seems to carry a title: more whole words than names and a journal make up."""
-    words = re.findall(r"\b[^\W\d_]{3,}\b(?!\.)", re.sub(r"https?://\S+|\b(?:and|in|the|doi|arxiv|preprint|proc|pages)\b", " ", raw, flags=re.I))
+    words = re.findall(
+        r"\b[^\W\d_]{3,}\b(?!\.)",
+        re.sub(r"https?://\S+|\b(?:and|in|the|doi|arxiv|preprint|proc|pages)\b", " ", raw, flags=re.I),
+    )
     return len(words) > 5 or sum(word.islower() for word in words) > 2
 
 

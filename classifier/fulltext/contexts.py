@@ -30,7 +30,7 @@ class Found(NamedTuple):
 class _Sentence(NamedTuple):
     paragraph: Paragraph
     spans: Sequence[Span]
-    index: int
+    place: int
     hub: Sequence[tuple[Marker, Resolved]]
     all: Sequence[Marker]
 
@@ -75,7 +75,7 @@ def _paragraph_contexts(
 def _context(
     document: Document, sentence: _Sentence, marks: Sequence[Span], wanted: frozenset[str], match: HubMatch
 ) -> CitationContext:
-    paragraph, spans, index = sentence.paragraph, sentence.spans, sentence.index
+    paragraph, spans, index = sentence.paragraph, sentence.spans, sentence.place
     start, end = _window(spans[index], sentence.hub[0][1].start)
     neighbours = [
         document.finish(marked(paragraph.text, *_window(spans[i], edge), marks)) if 0 <= i < len(spans) else ""
@@ -103,8 +103,10 @@ def _works(group: Marker, wanted: frozenset[str]) -> int:
     return group.works - max(0, len(mine) - 1)
 
 
-def _beside(references: Mapping[str, Reference], sentence: _Sentence, wanted: frozenset[str]) -> tuple[CocitedWork, ...]:
-    start, end = sentence.spans[sentence.index]
+def _beside(
+    references: Mapping[str, Reference], sentence: _Sentence, wanted: frozenset[str]
+) -> tuple[CocitedWork, ...]:
+    start, end = sentence.spans[sentence.place]
     levels: dict[str, Literal["sentence", "paragraph"]] = {}
     for group in sentence.all:
         for pointer in group.pointers:
@@ -128,7 +130,11 @@ def mark_span(text: str, group: Marker, pointer: Resolved) -> Span:
     end = pointer.end - (len(inner) - len(inner.rstrip(")];, ")))
     if end <= start:
         return pointer.start, pointer.end
-    if text[group.start] == "[" and text[group.end - 1] == "]" and not re.search(r"[^\W\d_]{2,}.*\d{4}", text[start:end]):
+    if (
+        text[group.start] == "["
+        and text[group.end - 1] == "]"
+        and not re.search(r"[^\W\d_]{2,}.*\d{4}", text[start:end])
+    ):
         return group.start, group.end
     if re.fullmatch(r"\d{4}[a-z]?", text[start:end]):  # the link is on the year alone: take the names before it
         names = re.search(r"[^\W\d_][\w'’-]*(?:\s+et\s+al\.?|\s+(?:and|&)\s+[^\W\d_][\w'’-]*)?,?\s*\(?$", text[:start])

@@ -64,8 +64,11 @@ def _ids(element: etree._Element, id_tag: str) -> dict[str, object]:
 def _reference(ref: etree._Element) -> Reference:
     citation = first(ref, "./*[contains(local-name(), 'citation')]")
     citation = citation if citation is not None else ref
-    raw = " ".join(text_of(child) if tag(child) in ("name", "string-name") else text_of(child)
-                   for child in citation) if not (citation.text or "").strip() else text_of(citation)
+    raw = (
+        " ".join(text_of(child) if tag(child) in ("name", "string-name") else text_of(child) for child in citation)
+        if not (citation.text or "").strip()
+        else text_of(citation)
+    )
     ids: dict[str, object] = {**_ids(ref, "object-id"), **_ids(ref, "pub-id")}
     links = " ".join([raw, *(str(v) for e in ref.iter() for v in e.attrib.values())])
     ids.setdefault("doi", find_doi(links))

@@ -24,10 +24,16 @@ _CITE = re.compile(
     r"\\(?!(?:no|bib|set|Set)cite|citestyle|citation\b|citetext|citealias|citeindex|defcite)"
     r"((?:[A-Za-z]{0,20}[cC]ite[A-Za-z]{0,20}))\*?\s{0,3}((?:\[[^\[\]]{0,300}\]\s{0,3}){0,2})\{([^{}]{1,2000})\}"
 )
-_INPUT = re.compile(r"\\(?:input|include|subfile|subimport|import)\s*(?:\{([^{}]{0,200})\}\s*(?:\{([^{}]{1,200})\})?|([\w./-]+))")
+_INPUT = re.compile(
+    r"\\(?:input|include|subfile|subimport|import)\s*(?:\{([^{}]{0,200})\}\s*(?:\{([^{}]{1,200})\})?|([\w./-]+))"
+)
 _SECTION = re.compile(r"\\((?:sub){0,2}section|chapter|paragraph|part)\*?\s{0,3}(?:\[[^\]]{0,200}\])?\{")
-_BREAK = re.compile(r"\n[ \t]*\n|\\par\b|\\item\b|\\(?:begin|end)\{(?!math|cases|array)[^{}]{1,40}\}(?:\[[^\]]{0,100}\])?")
-_DROPPED = re.compile(r"\\(?:label|vspace|hspace|includegraphics|bibliographystyle|thispagestyle|index)\*?(?:\[[^\]]{0,200}\])?\{[^{}]{0,300}\}")
+_BREAK = re.compile(
+    r"\n[ \t]*\n|\\par\b|\\item\b|\\(?:begin|end)\{(?!math|cases|array)[^{}]{1,40}\}(?:\[[^\]]{0,100}\])?"
+)
+_DROPPED = re.compile(
+    r"\\(?:label|vspace|hspace|includegraphics|bibliographystyle|thispagestyle|index)\*?(?:\[[^\]]{0,200}\])?\{[^{}]{0,300}\}"
+)
 
 
 class Deadline:
@@ -87,8 +93,14 @@ def _main_file(texts: Mapping[str, str], name: str) -> str:
     if not candidates:
         raise SourceError(f"{name}: no LaTeX file with \\begin{{document}} or \\cite among {len(texts)} files")
     usual = {"main", "ms", "paper", "article", "root"}
-    return max(candidates, key=lambda path: (tex[path].count("\\input") + tex[path].count("\\include{"),
-                                             PurePosixPath(path).stem.lower() in usual, len(tex[path])))
+    return max(
+        candidates,
+        key=lambda path: (
+            tex[path].count("\\input") + tex[path].count("\\include{"),
+            PurePosixPath(path).stem.lower() in usual,
+            len(tex[path]),
+        ),
+    )
 
 
 def _expand(texts: Mapping[str, str], main: str, deadline: Deadline) -> str:
@@ -149,8 +161,8 @@ class _Scanner:
     def __init__(self, deadline: Deadline) -> None:
         self.paragraphs: list[Paragraph] = []
         self._printed: dict[str, str] = {}
-        self._deadline, self._section, self._offset = deadline, None, 0
-        self._section: str | None
+        self._section: str | None = None
+        self._deadline, self._offset = deadline, 0
 
     def read(self, body: str) -> None:
         body = _DROPPED.sub(" ", body)

@@ -84,9 +84,15 @@ def _biblatex(text: str) -> list[Reference]:
         verbs = dict(re.findall(r"\\verb\{(\w+)\}\s*\\verb (\S+)", body))
         year = fields.get("year", "") or fields.get("labelyear", "")
         eprint = verbs.get("eprint") or fields.get("eprint")
-        found.append(Reference(match[1], fields.get("title", ""), tuple(f"{cheap_plain(p)}," for p in people),
-                               int(year) if year.isdigit() else None,
-                               clean_ids({"doi": verbs.get("doi"), "arxiv_id": eprint})))
+        found.append(
+            Reference(
+                match[1],
+                fields.get("title", ""),
+                tuple(f"{cheap_plain(p)}," for p in people),
+                int(year) if year.isdigit() else None,
+                clean_ids({"doi": verbs.get("doi"), "arxiv_id": eprint}),
+            )
+        )
     return found
 
 
@@ -132,10 +138,22 @@ def _bib_reference(key: str, fields: Mapping[str, str]) -> Reference:
     author = clean.get("author", "")
     authors = tuple(a.strip() for a in re.split(r"\s+and\s+", author) if a.strip() and a.strip() != "others")
     year = first_year(clean.get("year", "") or clean.get("date", "")[:4])
-    eprint = clean.get("eprint", "") if "arxiv" in clean.get("archiveprefix", clean.get("eprinttype", "arxiv")).lower() else ""
+    eprint = (
+        clean.get("eprint", "")
+        if "arxiv" in clean.get("archiveprefix", clean.get("eprinttype", "arxiv")).lower()
+        else ""
+    )
     return Reference(
-        key, clean.get("title", ""), authors or split_authors(author), year,
-        clean_ids({"doi": clean.get("doi") or find_doi(everything),
-                   "arxiv_id": eprint or find_arxiv_id(everything, named=True), "pmid": clean.get("pmid")}),
+        key,
+        clean.get("title", ""),
+        authors or split_authors(author),
+        year,
+        clean_ids(
+            {
+                "doi": clean.get("doi") or find_doi(everything),
+                "arxiv_id": eprint or find_arxiv_id(everything, named=True),
+                "pmid": clean.get("pmid"),
+            }
+        ),
         raw=" ".join(v for k in ("author", "title", "journal", "booktitle", "year") if (v := clean.get(k, ""))),
     )

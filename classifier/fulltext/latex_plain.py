@@ -40,8 +40,21 @@ def cheap_plain(text: str) -> str:
 
 
 def _letter(found: re.Match[str]) -> str:
-    return {"ss": "ß", "ae": "æ", "AE": "Æ", "oe": "œ", "OE": "Œ", "aa": "å", "AA": "Å", "o": "ø", "O": "Ø", "l": "ł",
-            "L": "Ł", "i": "i", "j": "j"}[found[1]]
+    return {
+        "ss": "ß",
+        "ae": "æ",
+        "AE": "Æ",
+        "oe": "œ",
+        "OE": "Œ",
+        "aa": "å",
+        "AA": "Å",
+        "o": "ø",
+        "O": "Ø",
+        "l": "ł",
+        "L": "Ł",
+        "i": "i",
+        "j": "j",
+    }[found[1]]
 
 
 class _Worker:
@@ -69,9 +82,13 @@ class _Worker:
 
     def _running(self) -> subprocess.Popen[str]:
         if self._process is None or self._process.poll() is not None:
-            self._process = subprocess.Popen(  # noqa: S603 - our own module, fixed arguments
+            self._process = subprocess.Popen(
                 [sys.executable, "-m", "classifier.fulltext.latex_plain"],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, encoding="utf-8",
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+                encoding="utf-8",
             )
         return self._process
 

@@ -48,8 +48,10 @@ def _math(element: etree._Element) -> str | None:
 
 _HTML = Dialect(
     paragraph=lambda e: bool(classes(e) & {"ltx_p", "ltx_note_content", "ltx_caption"}),
-    skip=lambda e: tag(e) in ("script", "style", "nav", "head", "footer")
-    or bool(classes(e) & {"ltx_bibliography", "ltx_note_mark", "ltx_tag_note", "ltx_ERROR", "ltx_page_footer"}),
+    skip=lambda e: (
+        tag(e) in ("script", "style", "nav", "head", "footer")
+        or bool(classes(e) & {"ltx_bibliography", "ltx_note_mark", "ltx_tag_note", "ltx_ERROR", "ltx_page_footer"})
+    ),
     pointer=_html_pointer,
     section=_html_section,
     marker=lambda e: tag(e) == "cite",
@@ -85,7 +87,7 @@ def printed_reference(ref_id: str, blocks: list[str], label: str, links: str = "
     """A reference from its printed blocks (``\\newblock``): authors first, then title, then the rest."""
     blocks = [block for block in blocks if block]
     raw = " ".join(blocks)
-    title = blocks[1].strip(" .,“”\"") if len(blocks) > 1 and len(blocks[1].split()) > 1 else ""
+    title = blocks[1].strip(' .,“”"') if len(blocks) > 1 and len(blocks[1].split()) > 1 else ""
     authors = split_authors(blocks[0]) if title else ()
     year = first_year(blocks[0]) if title else None
     ids = {"doi": find_doi(f"{raw} {links}"), "arxiv_id": find_arxiv_id(f"{raw} {links}", named=True)}
@@ -132,7 +134,9 @@ def _xml_section(element: etree._Element) -> str | None:
     title = next((child for child in element if tag(child) == "title"), None)
     if title is None:
         return None
-    return " ".join("".join([title.text or "", *(f"{text_of(c) if tag(c) != 'tag' else ''}{c.tail or ''}" for c in title)]).split())
+    return " ".join(
+        "".join([title.text or "", *(f"{text_of(c) if tag(c) != 'tag' else ''}{c.tail or ''}" for c in title)]).split()
+    )
 
 
 _XML = Dialect(

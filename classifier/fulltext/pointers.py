@@ -10,14 +10,18 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from classifier.fulltext.document import Document, Paragraph, Reference
-from classifier.identifiers import fold, same_surname, surname
+from classifier.identifiers import same_surname, squash, surname
 
 MAX_RANGE = 60
 """A longer range of numbers is a span of pages or years, not of references."""
 _DASH = r"[-‐‑‒–—−]"
-_NUMBERS = re.compile(rf"[\s\[\](){{}},;.&]*(?:refs?\.?\s*)?\d{{1,4}}(?:[\s\[\](){{}},;.&]|and|{_DASH}|\d{{1,4}})*", re.I)
+_NUMBERS = re.compile(
+    rf"[\s\[\](){{}},;.&]*(?:refs?\.?\s*)?\d{{1,4}}(?:[\s\[\](){{}},;.&]|and|{_DASH}|\d{{1,4}})*", re.I
+)
 _NUMBER_OR_RANGE = re.compile(rf"(\d{{1,4}})(?:\]?\s*{_DASH}\s*\[?(\d{{1,4}}))?")
-_NAMED = re.compile(r"(?P<name>[^\W\d_][\w'’.-]*(?:\s+[^\W\d_][\w'’.-]*)*?)[^;()\d]*?[\s,(]*(?P<year>(?:18|19|20)\d{2})(?P<letter>[a-z])?\b")
+_NAMED = re.compile(
+    r"(?P<name>[^\W\d_][\w'’.-]*(?:\s+[^\W\d_][\w'’.-]*)*?)[^;()\d]*?[\s,(]*(?P<year>(?:18|19|20)\d{2})(?P<letter>[a-z])?\b"
+)
 _BETWEEN = re.compile(r"[\s,;&()\[\]{}/]*(?:and)?[\s,;&()\[\]{}/]*|[\s\]]*" + _DASH + r"[\s\[]*")
 _RANGE_GAP = re.compile(rf"\]?\s*{_DASH}\s*\[?")
 
@@ -67,9 +71,12 @@ class Numbering:
         for segment in text.split(";"):
             match = _NAMED.search(segment)
             if match:
-                family = fold(match["name"].split()[0])
-                fits = [r.ref_id for name, year, r in self._families
-                        if year == int(match["year"]) and same_surname(name, family)]
+                family = squash(match["name"].split()[0])
+                fits = [
+                    r.ref_id
+                    for name, year, r in self._families
+                    if year == int(match["year"]) and same_surname(name, family)
+                ]
                 found += fits if len(fits) == 1 else []
         return tuple(dict.fromkeys(found))
 
@@ -82,18 +89,22 @@ class Numbering:
 
 def _is_numeric(document: Document) -> bool:
     """Whether at least half of the linked pointers print numbers."""
-    texts = [p.text[pointer.start : pointer.end] for p in document.paragraphs for pointer in p.pointers if pointer.ref_ids]
+    texts = [
+        p.text[pointer.start : pointer.end] for p in document.paragraphs for pointer in p.pointers if pointer.ref_ids
+    ]
     return 2 * sum(bool(_NUMBERS.fullmatch(text)) for text in texts) >= len(texts)
 
 
 def _first_word(raw: str) -> str:
     found = re.match(r"\W*(?:[A-Z]\.[\s-]*)*([^\W\d_][\w'’-]+)", raw)
-    return fold(found[1]) if found else ""
+    return squash(found[1]) if found else ""
 
 
 def _numbers(document: Document) -> dict[int, str]:
     """Number -> entry: printed labels first, then what linked pointers print, then the order of the list."""
-    labels = {int(m[1]): r.ref_id for r in document.references.values() if (m := re.fullmatch(r"\W*(\d{1,4})\W*", r.label))}
+    labels = {
+        int(m[1]): r.ref_id for r in document.references.values() if (m := re.fullmatch(r"\W*(\d{1,4})\W*", r.label))
+    }
     printed: dict[int, str] = {}
     for paragraph in document.paragraphs:
         for pointer in paragraph.pointers:
@@ -137,7 +148,9 @@ def markers(paragraph: Paragraph, resolved: Sequence[Resolved]) -> tuple[Marker,
     end = -1
     for pointer in resolved:
         gap = paragraph.text[end : pointer.start] if end >= 0 else ""
-        drawn = any(a <= end - 1 and pointer.start < b and groups and groups[-1][0].start >= a for a, b in paragraph.markers)
+        drawn = any(
+            a <= end - 1 and pointer.start < b and groups and groups[-1][0].start >= a for a, b in paragraph.markers
+        )
         if groups and (pointer.start < end or drawn or (_BETWEEN.fullmatch(gap) and "(" not in gap.partition(")")[2])):
             groups[-1].append(pointer)
         else:
@@ -166,16 +179,19 @@ def printed_mentions(
     if hub is None or hub.year is None or not hub.authors:
         return ()
     family = surname(hub.authors[0])
-    rivals = [r for r in others.values() if r.ref_id != hub.ref_id and r.year == hub.year and r.authors
-              and same_surname(surname(r.authors[0]), family)]
+    rivals = [
+        r
+        for r in others.values()
+        if r.ref_id != hub.ref_id and r.year == hub.year and r.authors and same_surname(surname(r.authors[0]), family)
+    ]
     if rivals or len(family) < 3:
         return ()
     last = hub.authors[0].split(",")[0].split()[-1] if hub.authors[0].split(",")[0].split() else ""
-    pattern = re.compile(rf"\b{re.escape(last)}\b(?:\s+et\s+al\.?|\s+(?:and|&)\s+[^\W\d_][\w'’-]+)?,?\s*\(?{hub.year}\)?")
+    pattern = re.compile(
+        rf"\b{re.escape(last)}\b(?:\s+et\s+al\.?|\s+(?:and|&)\s+[^\W\d_][\w'’-]+)?,?\s*\(?{hub.year}\)?"
+    )
     return tuple(
         Resolved(m.start(), m.end(), (hub.ref_id,), True)
         for m in pattern.finditer(paragraph.text)
         if not any(p.start < m.end() and m.start() < p.end for p in resolved)
     )
-
-

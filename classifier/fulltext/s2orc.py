@@ -32,8 +32,14 @@ def read_s2orc(record: Json, name: str) -> Document:
     header = record.get("header") if isinstance(record.get("header"), Mapping) else record.get("metadata")
     meta: Json = header if isinstance(header, Mapping) else record
     title = str(record.get("title") or meta.get("title") or "")
-    ids = clean_ids({"arxiv_id": record.get("arxiv_id") or meta.get("arxiv_id"), "doi": record.get("doi") or meta.get("doi"),
-                     "pmcid": meta.get("pmcid"), "acl_id": meta.get("acl_id")})
+    ids = clean_ids(
+        {
+            "arxiv_id": record.get("arxiv_id") or meta.get("arxiv_id"),
+            "doi": record.get("doi") or meta.get("doi"),
+            "pmcid": meta.get("pmcid"),
+            "acl_id": meta.get("acl_id"),
+        }
+    )
     return Document("s2orc", name, tuple(_paragraphs(blocks)), references, title, ids)
 
 
@@ -59,17 +65,23 @@ def _paragraphs(blocks: Iterable[Json]) -> Iterable[Paragraph]:
 def _reference(ref_id: str, entry: Json) -> Reference:
     raw = str(entry.get("raw_text") or entry.get("bib_entry_raw") or "")
     other = entry.get("other_ids") or {}
-    ids = {str(kind).lower(): (value[0] if isinstance(value, list) and value else value) for kind, value in other.items()}
+    ids = {
+        str(kind).lower(): (value[0] if isinstance(value, list) and value else value) for kind, value in other.items()
+    }
     year = entry.get("year")
     return Reference(
         ref_id=ref_id,
         title=str(entry.get("title") or ""),
         authors=tuple(_author(a) for a in entry.get("authors") or () if isinstance(a, Mapping)),
-        year=int(year) if str(year or "").isdigit() else first_year(raw),
-        ids=clean_ids({
-            "doi": ids.get("doi") or find_doi(raw), "arxiv_id": ids.get("arxiv") or find_arxiv_id(raw, named=True),
-            "pmid": ids.get("pmid"), "pmcid": ids.get("pmcid"),
-        }),
+        year=int(str(year)) if str(year or "").isdigit() else first_year(raw),
+        ids=clean_ids(
+            {
+                "doi": ids.get("doi") or find_doi(raw),
+                "arxiv_id": ids.get("arxiv") or find_arxiv_id(raw, named=True),
+                "pmid": ids.get("pmid"),
+                "pmcid": ids.get("pmcid"),
+            }
+        ),
         raw=raw,
         label=str(entry.get("num")) if entry.get("num") is not None else "",
     )

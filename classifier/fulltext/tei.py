@@ -68,7 +68,9 @@ def _reference(entry: etree._Element) -> Reference:
     ids.setdefault("doi", find_doi(links))
     ids.setdefault("arxiv_id", find_arxiv_id(links, named=True))
     places = ("analytic", "monogr")
-    people = next((p for p in (every(entry, f"./*[local-name()='{x}']/*[local-name()='author']") for x in places) if p), [])
+    people = next(
+        (p for p in (every(entry, f"./*[local-name()='{x}']/*[local-name()='author']") for x in places) if p), []
+    )
     return Reference(
         ref_id=entry.get(XML_ID) or "",
         title=text_of(title),

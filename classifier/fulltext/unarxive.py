@@ -57,10 +57,15 @@ def _reference(ref_id: str, entry: Mapping[str, Any], label: str) -> Reference:
     return Reference(
         ref_id=ref_id,
         year=first_year(raw),
-        ids=clean_ids({
-            "doi": ids.get("doi") or find_doi(raw), "arxiv_id": arxiv or find_arxiv_id(raw, named=True),
-            "openalex_id": ids.get("open_alex_id"), "pmid": ids.get("pubmed_id"), "pmcid": ids.get("pmc_id"),
-        }),
+        ids=clean_ids(
+            {
+                "doi": ids.get("doi") or find_doi(raw),
+                "arxiv_id": arxiv or find_arxiv_id(raw, named=True),
+                "openalex_id": ids.get("open_alex_id"),
+                "pmid": ids.get("pubmed_id"),
+                "pmcid": ids.get("pmc_id"),
+            }
+        ),
         raw=raw,
         label=label,
     )
