@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from classifier.errors import ClassifierError, InputError, SettingsError, SourceError
 from classifier.fulltext.grobid import GrobidClient
-from classifier.inputs import collect_hub, open_input
+from classifier.inputs import TABLE_SUFFIXES, collect_hub, open_input
 from classifier.passages import Passages, Row
 from classifier.schema import CitedWork, Hub, Provenance
 from classifier.sources import arxiv, europepmc, openalex, opencitations, pith, semantic_scholar
@@ -29,6 +29,7 @@ from classifier.sources.settings import SourceSettings
 LISTS = (semantic_scholar.NAME, openalex.NAME, opencitations.NAME, europepmc.NAME, pith.NAME)
 SOURCES = (*LISTS, arxiv.NAME)
 DEFAULT_SOURCES = (semantic_scholar.NAME, openalex.NAME, opencitations.NAME)
+INPUT_SUFFIXES = TABLE_SUFFIXES | {".json", ".txt", ".bib", ".ris"}
 Say = Callable[[str], None]
 
 
@@ -56,9 +57,9 @@ class Fetched(NamedTuple):
     rows: tuple[Row, ...]
 
 
-def fetch_hub(what: str, options: FetchOptions = FetchOptions(), say: Say = lambda _: None) -> Path:
+def fetch_hub(what: str, options: FetchOptions | None = None, say: Say = lambda _: None) -> Path:
     """Fetch and return the path of ``hub.json``: the one call that ``classify run ID`` makes."""
-    return fetch(what, options, say).hub
+    return fetch(what, options or FetchOptions(), say).hub
 
 
 def fetch(what: str, options: FetchOptions, say: Say, settings: SourceSettings | None = None) -> Fetched:
@@ -74,9 +75,17 @@ def fetch(what: str, options: FetchOptions, say: Say, settings: SourceSettings |
         raise InputError("is not a folder of full texts", path=options.fulltext)
     with ExitStack() as stack:
         cache = stack.enter_context(closing(SourceCache(Path(settings.source_cache), options.max_age_days)))
-        client = stack.enter_context(closing(SourceClient(
-            cache, timeout=settings.source_timeout, tries=settings.source_tries, offline=options.offline, say=say,
-        )))  # fmt: skip
+        client = stack.enter_context(
+            closing(
+                SourceClient(
+                    cache,
+                    timeout=settings.source_timeout,
+                    tries=settings.source_tries,
+                    offline=options.offline,
+                    say=say,
+                )
+            )
+        )
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="classify-fetch-")))
         staging = stack.enter_context(closing(Staging(folder / "works.sqlite")))
         grobid = stack.enter_context(closing(GrobidClient(options.grobid))) if options.grobid else None
@@ -111,6 +120,8 @@ class _Fetch:
         """The hub's own record; an input file also gives its works, which keep their ids and order."""
         finder = Finder(self.client, self.settings, self.options.sources, self.say)
         path = Path(what)
+        if path.suffix.lower() in INPUT_SUFFIXES and not path.exists() and " " not in what:
+            raise InputError("no such file", path=path)
         if path.suffix and path.is_file():
             hub = collect_hub(open_input(path))
             self.announced, self.provenance = hub.announced, list(hub.provenance)
@@ -142,11 +153,15 @@ class _Fetch:
             return hub.cited
         record = merged(found)
         ids = {k: getattr(hub.cited.ids, k) or v for k, v in record.ids.model_dump().items()}
-        return hub.cited.model_copy(update={
-            "abstract": hub.cited.abstract or record.abstract, "authors": hub.cited.authors or record.authors,
-            "year": hub.cited.year if hub.cited.year is not None else record.year,
-            "venue": hub.cited.venue or record.venue, "ids": hub.cited.ids.model_validate(ids),
-        })  # fmt: skip
+        return hub.cited.model_copy(
+            update={
+                "abstract": hub.cited.abstract or record.abstract,
+                "authors": hub.cited.authors or record.authors,
+                "year": hub.cited.year if hub.cited.year is not None else record.year,
+                "venue": hub.cited.venue or record.venue,
+                "ids": hub.cited.ids.model_validate(ids),
+            }
+        )
 
     def _list(self, name: str, cited: CitedWork) -> bool:
         """Take one source's list in. ``False`` where it failed; what came before the failure stays."""
@@ -182,15 +197,16 @@ class _Fetch:
 
     def _pages(self, name: str, cited: CitedWork) -> Pages:
         client, settings = self.client, self.settings
-        if name == opencitations.NAME:
-            return opencitations.citing(client, opencitations.host(settings), cited, self.staging.knows)
-        module = {
-            semantic_scholar.NAME: semantic_scholar,
-            openalex.NAME: openalex,
-            europepmc.NAME: europepmc,
-            pith.NAME: pith,
-        }[name]
-        return module.citing(client, module.host(settings), cited)
+        pages: dict[str, Callable[[], Pages]] = {
+            semantic_scholar.NAME: lambda: semantic_scholar.citing(client, semantic_scholar.host(settings), cited),
+            openalex.NAME: lambda: openalex.citing(client, openalex.host(settings), cited),
+            opencitations.NAME: lambda: opencitations.citing(
+                client, opencitations.host(settings), cited, self.staging.knows
+            ),
+            europepmc.NAME: lambda: europepmc.citing(client, europepmc.host(settings), cited),
+            pith.NAME: lambda: pith.citing(client, pith.host(settings), cited),
+        }
+        return pages[name]()
 
     def _failed(self, source: str, item: str, detail: str) -> None:
         self.rows.append(Row(source, item, "failed", detail))
@@ -201,7 +217,8 @@ class _Fetch:
         out = self.options.out
         counts = {"works": 0, "with": 0, "passages": 0}
         for row in self.staging.disagreements():
-            note = f"{row.citing_id}: {row.field}: {row.kept_from} says {row.kept!r}, {row.source} says {row.other!r}; the first is kept"
+            sides = f"{row.kept_from} says {row.kept!r}, {row.source} says {row.other!r}"
+            note = f"{row.citing_id}: {row.field}: {sides}; the first is kept"
             self.provenance.append(Provenance(source=row.source, note=note))
         part = out.with_name(f".{out.name}.part")
         try:

@@ -70,9 +70,8 @@ class Passages:
                 continue
             numbers = [n for n in self._staging.numbers() if self._wants(self._staging.work(n), kind)][:limit]
             if numbers and name == arxiv.NAME:
-                self._say(
-                    f"arxiv: full text of {len(numbers)} works, at most {len(numbers) * settings.arxiv_interval * 2 / 60:.0f} min"
-                )
+                minutes = len(numbers) * settings.arxiv_interval * 2 / 60
+                self._say(f"arxiv: full text of {len(numbers)} works, at most {minutes:.0f} min")
             read = sum(self._fetched(client, settings, name, number) for number in numbers)
             provenance.append(
                 Provenance(
@@ -88,9 +87,10 @@ class Passages:
         work = self._staging.work(number)
         try:
             document = (
-                _from_arxiv(client, settings, work.ids.arxiv_id or "") if name == arxiv.NAME
+                _from_arxiv(client, settings, work.ids.arxiv_id or "")
+                if name == arxiv.NAME
                 else _from_europepmc(client, settings, work.ids.pmcid or "")
-            )  # fmt: skip
+            )
         except SourceError as error:
             self._row(name, work.citing_id, "unreadable", str(error))
             return False
@@ -128,7 +128,7 @@ class Passages:
                 document.source,
                 document.name,
                 "no pointer",
-                "the hub is in the bibliography; no place in the text points to it",
+                "the hub is listed; no place in the text points to it",
             )
             return found
         return found if found.match.ref_ids else None
@@ -138,7 +138,7 @@ class Passages:
         ids = document.ids
         if not any(ids.model_dump().values()):
             ids = ids_in_name(document.name)
-        title = document.title or Path(document.name).stem
+        title = document.title or ("" if any(ids.model_dump().values()) else Path(document.name).stem)
         return CitingWork(citing_id=work_id(ids, title), title=title, ids=ids)
 
     def _row(self, source: str, item: str, outcome: str, detail: str) -> None:
@@ -154,12 +154,14 @@ def ids_in_name(name: str) -> WorkIds:
     sha = re.fullmatch(r"[0-9a-f]{40}", stem)
     pmc = re.search(r"PMC\d+", stem)
     old = re.fullmatch(r"([a-z-]+(?:\.[A-Z]{2})?)[_-]?(\d{7})(?:v\d+)?", stem)
-    return clean_ids({
-        "arxiv_id": f"{old[1]}/{old[2]}" if old else find_arxiv_id(f" {stem} "),
-        "doi": find_doi(stem.replace("_", "/", 1)) if stem.startswith("10.") else None,
-        "pmcid": pmc.group() if pmc else None,
-        "s2_id": sha.group() if sha else None,
-    })  # fmt: skip
+    return clean_ids(
+        {
+            "arxiv_id": f"{old[1]}/{old[2]}" if old else find_arxiv_id(f" {stem} "),
+            "doi": find_doi(stem.replace("_", "/", 1)) if stem.startswith("10.") else None,
+            "pmcid": pmc.group() if pmc else None,
+            "s2_id": sha.group() if sha else None,
+        }
+    )
 
 
 def _entry(document: Document, ref_id: str) -> str:

@@ -22,8 +22,10 @@ class GrobidClient:
         try:
             alive = self._client.get(f"{self._url}/api/isalive", timeout=10.0)
         except httpx2.HTTPError as error:
-            raise SettingsError(f"--grobid {self._url}: no server answers ({error}); start one with "
-                                "`docker run -p 8070:8070 grobid/grobid` and give http://localhost:8070") from error  # fmt: skip
+            raise SettingsError(
+                f"--grobid {self._url}: no server answers ({error}); start one with "
+                "`docker run -p 8070:8070 grobid/grobid` and give http://localhost:8070"
+            ) from error
         if alive.status_code != 200:
             raise SettingsError(f"--grobid {self._url}: /api/isalive answers HTTP {alive.status_code}: not GROBID?")
 

@@ -64,11 +64,9 @@ def _ids(element: etree._Element, id_tag: str) -> dict[str, object]:
 def _reference(ref: etree._Element) -> Reference:
     citation = first(ref, "./*[contains(local-name(), 'citation')]")
     citation = citation if citation is not None else ref
-    raw = (
-        " ".join(text_of(child) if tag(child) in ("name", "string-name") else text_of(child) for child in citation)
-        if not (citation.text or "").strip()
-        else text_of(citation)
-    )
+    # element-citation has no text between its parts: without spaces they would run into each other
+    printed = bool((citation.text or "").strip())
+    raw = text_of(citation) if printed else " ".join(text_of(child) for child in citation)
     ids: dict[str, object] = {**_ids(ref, "object-id"), **_ids(ref, "pub-id")}
     links = " ".join([raw, *(str(v) for e in ref.iter() for v in e.attrib.values())])
     ids.setdefault("doi", find_doi(links))

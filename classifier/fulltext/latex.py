@@ -67,7 +67,7 @@ def read_latex(files: Mapping[str, bytes], name: str, time_limit: float = TIME_L
 
 
 def decode(data: bytes) -> str:
-    """UTF-8 where it is, Latin-1 otherwise (old papers); line ends as ``\\n``."""
+    r"""UTF-8 where it is, Latin-1 otherwise (old papers); line ends as ``\n``."""
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
@@ -76,7 +76,7 @@ def decode(data: bytes) -> str:
 
 
 def strip_comments(text: str) -> str:
-    """The source without comments, ``\\iffalse`` blocks and ``comment`` environments."""
+    r"""The source without comments, ``\iffalse`` blocks and ``comment`` environments."""
     text = re.sub(r"(?<!\\)((?:\\\\)*)%[^\n]*(?:\n[ \t]*(?=\S))?", r"\1", text)
     text = re.sub(r"\\begin\{comment\}.*?\\end\{comment\}", "", text, flags=re.S)
     return re.sub(r"\\iffalse\b.*?\\fi\b", "", text, flags=re.S)
@@ -104,7 +104,7 @@ def _main_file(texts: Mapping[str, str], name: str) -> str:
 
 
 def _expand(texts: Mapping[str, str], main: str, deadline: Deadline) -> str:
-    """The main file with every ``\\input`` in its place; a file is put in once, so that cycles end."""
+    r"""The main file with every ``\input`` in its place; a file is put in once, so that cycles end."""
     folder, used = PurePosixPath(main).parent, {main}
     size = 0
 
@@ -128,7 +128,7 @@ def _expand(texts: Mapping[str, str], main: str, deadline: Deadline) -> str:
 
 
 def _macros_off(preamble: str, body: str) -> str:
-    """The body with simple text macros of the preamble (``\\newcommand{\\ours}{OurNet}``) put in."""
+    r"""The body with simple text macros of the preamble (``\newcommand{\ours}{OurNet}``) put in."""
     pattern = r"\\(?:re)?newcommand\*?\s*\{?\\([A-Za-z]{2,30})\}?\s*\{([^{}\\#]{1,60}(?:\\xspace)?)\}"
     for macro, text in dict(re.findall(pattern, preamble)).items():
         body = re.sub(rf"\\{macro}(?![A-Za-z])(?:\{{\}})?", lambda _, t=text: t.replace("\\xspace", ""), body)  # type: ignore[misc]

@@ -113,7 +113,7 @@ atexit.register(_WORKER.stop)
 
 
 def _serve() -> None:
-    from pylatexenc.latex2text import LatexNodes2Text
+    from pylatexenc.latex2text import LatexNodes2Text  # type: ignore[import-untyped]
 
     converter = LatexNodes2Text(keep_comments=False, math_mode="verbatim")
     for line in sys.stdin:

@@ -84,7 +84,7 @@ def _html_reference(item: etree._Element) -> Reference:
 
 
 def printed_reference(ref_id: str, blocks: list[str], label: str, links: str = "") -> Reference:
-    """A reference from its printed blocks (``\\newblock``): authors first, then title, then the rest."""
+    r"""A reference from its printed blocks (``\newblock``): authors first, then title, then the rest."""
     blocks = [block for block in blocks if block]
     raw = " ".join(blocks)
     title = blocks[1].strip(' .,“”"') if len(blocks) > 1 and len(blocks[1].split()) > 1 else ""
@@ -99,10 +99,7 @@ def split_authors(text: str) -> tuple[str, ...]:
     text = re.sub(r"\(?\b(?:18|19|20)\d{2}[a-z]?\b\)?.*$", "", text)
     text = re.sub(r"\bet al\b\.?|\betc\b\.?", "", text)
     parts = re.split(r"\s*;\s*|\s+(?:and|&)\s+|,\s+(?:and|&)\s+", text)
-    if len(parts) > 1 or "," in text:
-        joined = [name for part in parts for name in _split_commas(part)]
-    else:
-        joined = parts
+    joined = [name for part in parts for name in _split_commas(part)]
     return tuple(name.strip(" .,:") for name in joined if name.strip(" .,:"))
 
 

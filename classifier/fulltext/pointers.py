@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from classifier.fulltext.document import Document, Paragraph, Reference
@@ -133,7 +134,7 @@ def resolve(paragraph: Paragraph, numbering: Numbering) -> tuple[Resolved, ...]:
 def _with_ranges(text: str, found: list[Resolved], numbering: Numbering) -> tuple[Resolved, ...]:
     """``[3]-[7]`` in two pointers gains one pointer over both for the works in between."""
     added = []
-    for left, right in zip(found, found[1:], strict=False):
+    for left, right in pairwise(found):
         if _RANGE_GAP.fullmatch(text[left.end : right.start]):
             inner = numbering.numbered(text[left.start : right.end])
             between = tuple(r for r in inner if r not in (*left.ref_ids, *right.ref_ids))

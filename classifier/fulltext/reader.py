@@ -89,8 +89,10 @@ def read_bytes(data: bytes, name: str, grobid: Grobid | None = None) -> Document
     head = data[:4096].lstrip(b"\xef\xbb\xbf \t\r\n")
     if data.startswith(b"%PDF-"):
         if grobid is None:
-            raise SourceError(f"{name}: is a PDF, which has no links between markers and references; start a GROBID "
-                              "server and give its address with --grobid URL, or give LaTeX, HTML or JATS instead")  # fmt: skip
+            raise SourceError(
+                f"{name}: is a PDF, which has no links between markers and references; start a GROBID "
+                "server and give its address with --grobid URL, or give LaTeX, HTML or JATS instead"
+            )
         return read_tei(grobid(data, name), name)
     if head.startswith(b"{"):
         return _read_json(data, name)

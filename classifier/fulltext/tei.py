@@ -1,4 +1,4 @@
-"""GROBID TEI: ``<ref type="bibr" target="#b11">`` points to ``<biblStruct xml:id="b11">``; the target may be missing."""
+"""GROBID TEI: ``<ref type="bibr" target="#b11">`` points to ``<biblStruct xml:id="b11">``, or has no target."""
 
 from __future__ import annotations
 

@@ -48,10 +48,13 @@ def find(client: SourceClient, service: Host, arxiv_id: str) -> Candidate | None
         raise SourceError(f"{answer.where}: changed schema: an entry without title or id")
     published = text_of(first(entry, named("published")))
     work = CitedWork(
-        hub_id=work_id(ids, title), title=title, abstract=one_line(text_of(first(entry, named("summary")))),
+        hub_id=work_id(ids, title),
+        title=title,
+        abstract=one_line(text_of(first(entry, named("summary")))),
         authors=tuple(text_of(e) for e in every(entry, ".//*[local-name()='author']/*[local-name()='name']")),
-        year=int(published[:4]) if published[:4].isdigit() else None, ids=ids,
-    )  # fmt: skip
+        year=int(published[:4]) if published[:4].isdigit() else None,
+        ids=ids,
+    )
     return Candidate(work, None, answer.retrieved_at, NAME)
 
 

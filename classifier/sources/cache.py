@@ -52,9 +52,10 @@ class SourceCache:
 
     def __init__(self, path: Path, max_age_days: float | None = None) -> None:
         self._oldest = (
-            None if max_age_days is None
+            None
+            if max_age_days is None
             else (datetime.now(UTC) - timedelta(days=max_age_days)).isoformat(timespec="seconds")
-        )  # fmt: skip
+        )
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(path, timeout=30.0, isolation_level=None)

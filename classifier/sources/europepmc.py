@@ -26,7 +26,7 @@ class _Citation(Loose):
 
 
 class _CitationList(Loose):
-    citation: list[_Citation] = []
+    citation: tuple[_Citation, ...] = ()
 
 
 class _Citations(Loose):
@@ -40,7 +40,7 @@ class _Result(Loose):
 
 
 class _ResultList(Loose):
-    result: list[_Result] = []
+    result: tuple[_Result, ...] = ()
 
 
 class _Search(Loose):
@@ -70,7 +70,7 @@ def _locate(client: SourceClient, service: Host, cited: CitedWork) -> tuple[str,
         return None
     parameters = {"query": f'DOI:"{cited.ids.doi}"', "resultType": "lite", "format": "json", "pageSize": "5"}
     answer = client.get(service, "/search", parameters, _no_error)
-    results = validated(_Search, answer, answer.json()).resultList.result if answer.status == 200 else []
+    results = validated(_Search, answer, answer.json()).resultList.result if answer.status == 200 else ()
     return (results[0].source, results[0].id) if results else None
 
 
@@ -86,7 +86,7 @@ def citing(client: SourceClient, service: Host, cited: CitedWork) -> Pages:
         if answer.status == 404:
             raise SourceError(f"{answer.where}: not found")
         found = validated(_Citations, answer, answer.json())
-        rows = found.citationList.citation if found.citationList else []
+        rows = found.citationList.citation if found.citationList else ()
         seen += len(rows)
         yield Page(tuple(_work(row) for row in rows if row.title), answer.retrieved_at, found.hitCount)
         if not rows or seen >= found.hitCount:
@@ -100,9 +100,13 @@ def _work(row: _Citation) -> CitingWork:
     title = one_line(row.title).rstrip(".")
     authors = tuple(name.strip() for name in (row.authorString or "").rstrip(". ").split(",") if name.strip())
     return CitingWork(
-        citing_id=work_id(ids, title) if row.source in kinds else f"{row.source}:{row.id}", title=title,
-        authors=authors, year=row.pubYear, venue=row.journalAbbreviation, ids=ids,
-    )  # fmt: skip
+        citing_id=work_id(ids, title) if row.source in kinds else f"{row.source}:{row.id}",
+        title=title,
+        authors=authors,
+        year=row.pubYear,
+        venue=row.journalAbbreviation,
+        ids=ids,
+    )
 
 
 def full_text(client: SourceClient, service: Host, pmcid: str) -> Answer | None:

@@ -40,8 +40,9 @@ class Answer(NamedTuple):
         except ValueError as error:
             start = self.body[:60].decode("utf-8", "replace").strip()
             what = "an HTML page" if start[:1] == "<" else "no JSON"
-            raise SourceError(f"{self.where}: answered with {what} (starts {start!r}); the service or its address "
-                              "may have changed") from error  # fmt: skip
+            raise SourceError(
+                f"{self.where}: answered with {what} (starts {start!r}); the service or its address may have changed"
+            ) from error
 
 
 class TemporaryError(SourceError):
@@ -62,9 +63,14 @@ class SourceClient:
     """Asks services. ``offline``: the cache only. ``requests`` counts what really went over the network."""
 
     def __init__(
-        self, cache: SourceCache, *, timeout: float = 60.0, tries: int = 8, offline: bool = False,
+        self,
+        cache: SourceCache,
+        *,
+        timeout: float = 60.0,
+        tries: int = 8,
+        offline: bool = False,
         say: Callable[[str], None] = lambda _: None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         # httpx2 logs whole addresses at INFO, and OpenAlex takes its key in the address.
         logging.getLogger("httpx2").setLevel(logging.WARNING)
         self._cache, self._offline, self._tries, self._say = cache, offline, tries, say
@@ -148,14 +154,16 @@ def _raise_for_status(answer: Answer, host: Host, headers: Mapping[str, str]) ->
     if status in _RETRIED:
         wait = retry_after(headers)
         if wait is not None and wait > MAX_WAIT:
-            raise SourceError(f"{answer.where}: HTTP {status}{said}; asks for a pause of {wait:.0f} s; run again later: "
-                              "what arrived is kept")  # fmt: skip
+            raise SourceError(
+                f"{answer.where}: HTTP {status}{said}; asks to wait {wait:.0f} s; run again later: what arrived is kept"
+            )
         raise TemporaryError(f"{answer.where}: HTTP {status}{said}", wait)
     if status in (401, 403):
         if host.key:
             raise SettingsError(f"{answer.where}: HTTP {status}{said}: the key was refused; mend or unset it")
-        raise SourceError(f"{answer.where}: HTTP {status}{said}: needs a key, or this address is blocked; see "
-                          "docs/fetching.md")  # fmt: skip
+        raise SourceError(
+            f"{answer.where}: HTTP {status}{said}: needs a key, or this address is blocked; see docs/fetching.md"
+        )
     raise SourceError(f"{answer.where}: HTTP {status}{said}")
 
 

@@ -89,13 +89,12 @@ class Finder:
     def _by_title(self, title: str, known: CitedWork | None = None) -> Candidate:
         candidates: list[Candidate] = []
         problems: list[str] = []
-        for name, search in (
-            (
-                semantic_scholar.NAME,
-                lambda: semantic_scholar.search(self._client, semantic_scholar.host(self._settings), title),
-            ),
-            (openalex.NAME, lambda: openalex.search(self._client, openalex.host(self._settings), title)),
-        ):
+        client, settings = self._client, self._settings
+        searches: dict[str, Callable[[], list[Candidate]]] = {
+            semantic_scholar.NAME: lambda: semantic_scholar.search(client, semantic_scholar.host(settings), title),
+            openalex.NAME: lambda: openalex.search(client, openalex.host(settings), title),
+        }
+        for name, search in searches.items():
             if name not in self._sources:
                 continue
             try:

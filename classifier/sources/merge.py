@@ -70,11 +70,8 @@ class Staging:
 
     def find(self, work: CitingWork) -> list[int]:
         """Numbers of the works that this one is: by any identifier, else by title, year and first author."""
-        keys = _id_keys(work.ids)
-        marks = ",".join("?" * len(keys))
-        found = [
-            row[0] for row in self._db.execute(f"SELECT DISTINCT n FROM keys WHERE key IN ({marks}) ORDER BY n", keys)
-        ]
+        query = "SELECT DISTINCT n FROM keys WHERE key IN (SELECT value FROM json_each(?)) ORDER BY n"
+        found = [row[0] for row in self._db.execute(query, (json.dumps(_id_keys(work.ids)),))]
         if found:
             return found
         rows = self._db.execute("SELECT n FROM keys WHERE key = ? ORDER BY n", (f"title:{squash(work.title)}",))
@@ -82,9 +79,8 @@ class Staging:
 
     def knows(self, ids: WorkIds) -> bool:
         """Whether a work with one of these identifiers is in the list."""
-        keys = _id_keys(ids)
-        marks = ",".join("?" * len(keys))
-        return self._db.execute(f"SELECT 1 FROM keys WHERE key IN ({marks}) LIMIT 1", keys).fetchone() is not None  # noqa: S608 - as above
+        query = "SELECT 1 FROM keys WHERE key IN (SELECT value FROM json_each(?)) LIMIT 1"
+        return self._db.execute(query, (json.dumps(_id_keys(ids)),)).fetchone() is not None
 
     def work(self, number: int) -> CitingWork:
         """The work with a number."""
@@ -156,7 +152,7 @@ def same_work(old: CitingWork, new: CitingWork) -> bool:
 
 
 def _distinct(old: CitingWork, new: CitingWork) -> bool:
-    """Two arXiv ids are two works; two DOIs may be a preprint and its publication, so they decide only within a year."""
+    """Two arXiv ids are two works; two DOIs may be a preprint and its publication."""
     if old.ids.arxiv_id and new.ids.arxiv_id:
         return old.ids.arxiv_id != new.ids.arxiv_id
     return ids_conflict(old.ids, new.ids) and not (old.authors and new.authors)

@@ -60,8 +60,13 @@ def host(settings: SourceSettings) -> Host:
 
 def find(client: SourceClient, service: Host, wanted: Identifier) -> Candidate | None:
     """The work with an identifier, asked for singly (free, and the only way to a preprint that was merged)."""
-    paths = {"openalex_id": wanted.value, "doi": f"doi:{wanted.value}", "pmid": f"pmid:{wanted.value}",
-             "pmcid": f"pmcid:{wanted.value}", "arxiv_id": f"doi:10.48550/arxiv.{wanted.value}"}  # fmt: skip
+    paths = {
+        "openalex_id": wanted.value,
+        "doi": f"doi:{wanted.value}",
+        "pmid": f"pmid:{wanted.value}",
+        "pmcid": f"pmcid:{wanted.value}",
+        "arxiv_id": f"doi:10.48550/arxiv.{wanted.value}",
+    }
     if wanted.kind not in paths:
         return None
     answer = client.get(service, f"/works/{paths[wanted.kind]}", {"select": f"{_SELECT},cited_by_count"})
@@ -82,8 +87,12 @@ def citing(client: SourceClient, service: Host, cited: CitedWork) -> Pages:
         raise SourceError(f"{NAME}: the hub is not known to the service")
     cursor: str | None = "*"
     while cursor:
-        parameters = {"filter": f"cites:{cited.ids.openalex_id}", "per_page": str(PAGE), "cursor": cursor,
-                      "select": _SELECT}  # fmt: skip
+        parameters = {
+            "filter": f"cites:{cited.ids.openalex_id}",
+            "per_page": str(PAGE),
+            "cursor": cursor,
+            "select": _SELECT,
+        }
         answer = client.get(service, "/works", parameters)
         if answer.status == 404:
             raise SourceError(f"{answer.where}: HTTP 404 for a list; the address may have changed")
@@ -105,8 +114,15 @@ def _ids(work: _Work) -> WorkIds:
     links = [location.landing_page_url or "" for location in work.locations or ()]
     arxiv = next((found for link in links if "arxiv.org" in link and (found := find_arxiv_id(link, named=True))), None)
     other = work.ids or {}
-    return clean_ids({"openalex_id": work.id.rpartition("/")[2], "doi": work.doi, "arxiv_id": arxiv,
-                      "pmid": other.get("pmid"), "pmcid": other.get("pmcid")})  # fmt: skip
+    return clean_ids(
+        {
+            "openalex_id": work.id.rpartition("/")[2],
+            "doi": work.doi,
+            "arxiv_id": arxiv,
+            "pmid": other.get("pmid"),
+            "pmcid": other.get("pmcid"),
+        }
+    )
 
 
 def _authors(work: _Work) -> tuple[str, ...]:
@@ -120,12 +136,26 @@ def _venue(work: _Work) -> str | None:
 
 def _candidate(work: _Work, answer: Answer) -> Candidate:
     ids, title = _ids(work), one_line(work.title)
-    cited = CitedWork(hub_id=work_id(ids, title), title=title, abstract=abstract_text(work.abstract_inverted_index),
-                      authors=_authors(work), year=work.publication_year, venue=_venue(work), ids=ids)  # fmt: skip
+    cited = CitedWork(
+        hub_id=work_id(ids, title),
+        title=title,
+        abstract=abstract_text(work.abstract_inverted_index),
+        authors=_authors(work),
+        year=work.publication_year,
+        venue=_venue(work),
+        ids=ids,
+    )
     return Candidate(cited, work.cited_by_count, answer.retrieved_at, NAME)
 
 
 def _work(work: _Work) -> CitingWork:
     ids, title = _ids(work), one_line(work.title)
-    return CitingWork(citing_id=work_id(ids, title), title=title, abstract=abstract_text(work.abstract_inverted_index),
-                      authors=_authors(work), year=work.publication_year, venue=_venue(work), ids=ids)  # fmt: skip
+    return CitingWork(
+        citing_id=work_id(ids, title),
+        title=title,
+        abstract=abstract_text(work.abstract_inverted_index),
+        authors=_authors(work),
+        year=work.publication_year,
+        venue=_venue(work),
+        ids=ids,
+    )

@@ -107,6 +107,10 @@ def _work(ids: WorkIds, meta: _Meta | None, created: str | None) -> CitingWork:
     authors = re.sub(r"\s*\[[^\]]*\]", "", meta.author or "").split(";") if meta else []
     venue = re.sub(r"\s*\[[^\]]*\]", "", meta.venue or "").strip() if meta else ""
     return CitingWork(
-        citing_id=work_id(ids, title), title=title, authors=tuple(a.strip() for a in authors if a.strip()),
-        year=int(date[:4]) if date[:4].isdigit() else None, venue=venue or None, ids=ids,
-    )  # fmt: skip
+        citing_id=work_id(ids, title),
+        title=title,
+        authors=tuple(a.strip() for a in authors if a.strip()),
+        year=int(date[:4]) if date[:4].isdigit() else None,
+        venue=venue or None,
+        ids=ids,
+    )

@@ -41,8 +41,15 @@ def read(record: object, where: str) -> tuple[CitedWork, tuple[CitingWork, ...],
     place, rows = lists[0] if lists else ("", [])
     announced = work.get("cited_by_count")
     note = f"undocumented import: citing works read from {place!r}" if place else "undocumented import: no list found"
-    hub = CitedWork(hub_id=cited.citing_id, title=cited.title, abstract=cited.abstract, authors=cited.authors,
-                    year=cited.year, venue=cited.venue, ids=cited.ids)  # fmt: skip
+    hub = CitedWork(
+        hub_id=cited.citing_id,
+        title=cited.title,
+        abstract=cited.abstract,
+        authors=cited.authors,
+        year=cited.year,
+        venue=cited.venue,
+        ids=cited.ids,
+    )
     return hub, tuple(_work(row) for row in rows), announced if isinstance(announced, int) else None, note
 
 
@@ -62,18 +69,32 @@ def _lists(value: object, place: str) -> Iterator[tuple[str, list[Mapping[str, A
 
 
 def _work(row: Mapping[str, Any]) -> CitingWork:
-    ids = clean_ids({"arxiv_id": row.get("arxiv_id") or row.get("pith_arxiv_id"), "doi": row.get("doi"),
-                     "openalex_id": row.get("openalex_id"), "url": row.get("external_url")})  # fmt: skip
+    ids = clean_ids(
+        {
+            "arxiv_id": row.get("arxiv_id") or row.get("pith_arxiv_id"),
+            "doi": row.get("doi"),
+            "openalex_id": row.get("openalex_id"),
+            "url": row.get("external_url"),
+        }
+    )
     title = one_line(str(row.get("display_title") or row.get("title") or ""))
     authors = row.get("authors")
     names = authors if isinstance(authors, list) else str(row.get("authors_text") or "").split(",")
     year = row.get("year")
     return CitingWork(
-        citing_id=work_id(ids, title), title=title, abstract=one_line(str(row.get("abstract") or "")),
+        citing_id=work_id(ids, title),
+        title=title,
+        abstract=one_line(str(row.get("abstract") or "")),
         summary=one_line(str(row.get("summary") or row.get("headline") or "")),
-        authors=tuple(n for name in names if (n := one_line(str(name.get("name") if isinstance(name, Mapping) else name)))),
-        year=year if isinstance(year, int) else None, venue=str(row["venue"]) if row.get("venue") else None, ids=ids,
-    )  # fmt: skip
+        authors=tuple(name for name in map(_name, names) if name),
+        year=year if isinstance(year, int) else None,
+        venue=str(row["venue"]) if row.get("venue") else None,
+        ids=ids,
+    )
+
+
+def _name(author: object) -> str:
+    return one_line(str((author.get("name") or "") if isinstance(author, Mapping) else author))
 
 
 def fetch(client: SourceClient, service: Host, uuid: str) -> tuple[Candidate, Page]:

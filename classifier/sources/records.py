@@ -50,8 +50,10 @@ def validated(model: type[Model], answer: Answer, value: object) -> Model:
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
         place = ".".join(map(str, problem["loc"])) or "the answer"
-        raise SourceError(f"{answer.where}: changed schema: {place}: {problem['msg']}, got {problem['input']!r:.60}; "
-                          "report it to this project") from error  # fmt: skip
+        raise SourceError(
+            f"{answer.where}: changed schema: {place}: {problem['msg']}, got {problem['input']!r:.60}; "
+            "report it to this project"
+        ) from error
 
 
 def work_id(ids: WorkIds, title: str) -> str:

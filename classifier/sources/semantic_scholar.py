@@ -135,8 +135,14 @@ def _page(page: _Citations, answer: Answer, cited: CitedWork, notes: tuple[str, 
 
 def _ids(paper: _Paper) -> dict[str, object]:
     other = paper.externalIds or {}
-    return {"s2_id": paper.paperId, "arxiv_id": other.get("ArXiv"), "doi": other.get("DOI"), "pmid": other.get("PubMed"),
-            "pmcid": other.get("PubMedCentral"), "acl_id": other.get("ACL")}  # fmt: skip
+    return {
+        "s2_id": paper.paperId,
+        "arxiv_id": other.get("ArXiv"),
+        "doi": other.get("DOI"),
+        "pmid": other.get("PubMed"),
+        "pmcid": other.get("PubMedCentral"),
+        "acl_id": other.get("ACL"),
+    }
 
 
 def _authors(paper: _Paper) -> tuple[str, ...]:
@@ -146,8 +152,15 @@ def _authors(paper: _Paper) -> tuple[str, ...]:
 def _candidate(paper: _Paper, answer: Answer) -> Candidate:
     ids = clean_ids(_ids(paper))
     title = one_line(paper.title)
-    work = CitedWork(hub_id=work_id(ids, title), title=title, abstract=one_line(paper.abstract), authors=_authors(paper),
-                     year=paper.year, venue=paper.venue or None, ids=ids)  # fmt: skip
+    work = CitedWork(
+        hub_id=work_id(ids, title),
+        title=title,
+        abstract=one_line(paper.abstract),
+        authors=_authors(paper),
+        year=paper.year,
+        venue=paper.venue or None,
+        ids=ids,
+    )
     return Candidate(work, paper.citationCount, answer.retrieved_at, NAME)
 
 
@@ -156,13 +169,20 @@ def _work(paper: _Paper, item: _Citation, cited: CitedWork) -> CitingWork:
     title = one_line(paper.title)
     contexts = dict.fromkeys(one_line(text) for text in item.contexts or ())
     return CitingWork(
-        citing_id=work_id(ids, title), title=title, abstract=one_line(paper.abstract), authors=_authors(paper),
-        year=paper.year, venue=paper.venue or None, ids=ids, influential=item.isInfluential,
+        citing_id=work_id(ids, title),
+        title=title,
+        abstract=one_line(paper.abstract),
+        authors=_authors(paper),
+        year=paper.year,
+        venue=paper.venue or None,
+        ids=ids,
+        influential=item.isInfluential,
         contexts=tuple(
             CitationContext(text=mark_names(text, cited), source=NAME, source_id=paper.paperId)
-            for text in contexts if text
+            for text in contexts
+            if text
         ),
-    )  # fmt: skip
+    )
 
 
 def mark_names(text: str, cited: CitedWork) -> str:
