@@ -1,0 +1,1 @@
+"""Full text of citing works: one reader a format, all to one ``Document``, from which passages are taken."""

@@ -1,0 +1,128 @@
+"""LaTeX to plain text: pylatexenc in a worker process that is stopped when it hangs, else a cheap clean-up.
+
+``python -m classifier.fulltext.latex_plain`` is the worker: one JSON string a line in, one out.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import re
+import select
+import subprocess
+import sys
+from typing import IO
+
+TIME_LIMIT = 5.0
+"""Seconds for one sentence (the first one also starts the worker)."""
+MAX_LENGTH = 5000
+"""Characters: a longer text gets the cheap clean-up."""
+_COMMAND = re.compile(r"[\\$~^_&]|--|``|''")
+
+
+def plain(text: str) -> str:
+    """Plain text with white space collapsed; text without LaTeX in it comes back as it is."""
+    if not _COMMAND.search(text) and "{" not in text:
+        return " ".join(text.split())
+    converted = _WORKER.convert(text) if len(text) <= MAX_LENGTH else None
+    return cheap_plain(text) if converted is None else " ".join(converted.split())
+
+
+def cheap_plain(text: str) -> str:
+    """Commands, braces and accents off by a few linear patterns: for bibliographies, and where pylatexenc hangs."""
+    text = re.sub(r"\\(?:url|href|doi)\s*\{[^{}]*\}", " ", text)
+    text = re.sub(r"\\[`'^\"~=.uvHtcdbkr]\s*\{?\\?([A-Za-z])\}?", r"\1", text)
+    text = re.sub(r"\\(ss|ae|AE|oe|OE|aa|AA|o|O|l|L|i|j)(?![A-Za-z])\s*(?:\{\})?", _letter, text)
+    text = re.sub(r"\\[A-Za-z]+\*?(?:\[[^\]]{0,200}\])?", " ", text)
+    text = re.sub(r"\\(.)", r"\1", text)
+    text = re.sub(r"[{}$]", "", text).replace("~", " ").replace("``", "“").replace("''", "”")
+    return " ".join(text.replace("---", "—").replace("--", "–").split())
+
+
+def _letter(found: re.Match[str]) -> str:
+    return {
+        "ss": "ß",
+        "ae": "æ",
+        "AE": "Æ",
+        "oe": "œ",
+        "OE": "Œ",
+        "aa": "å",
+        "AA": "Å",
+        "o": "ø",
+        "O": "Ø",
+        "l": "ł",
+        "L": "Ł",
+        "i": "i",
+        "j": "j",
+    }[found[1]]
+
+
+class _Worker:
+    """One process for all sentences, started at the first; a sentence that takes too long ends it."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[str] | None = None
+
+    def convert(self, text: str, limit: float = TIME_LIMIT) -> str | None:
+        """The text as pylatexenc prints it, or ``None`` where it failed or took too long."""
+        process = self._running()
+        stdin, stdout = _pipe(process.stdin), _pipe(process.stdout)
+        try:
+            stdin.write(json.dumps(text) + "\n")
+            stdin.flush()
+            ready, _, _ = select.select([stdout], [], [], limit)
+            line = stdout.readline() if ready else ""
+        except OSError:
+            line = ""
+        if not line:
+            self.stop()
+            return None
+        answer = json.loads(line)
+        return answer if isinstance(answer, str) else None
+
+    def _running(self) -> subprocess.Popen[str]:
+        if self._process is None or self._process.poll() is not None:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "classifier.fulltext.latex_plain"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+                encoding="utf-8",
+            )
+        return self._process
+
+    def stop(self) -> None:
+        """End the worker and close its pipes."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            _pipe(self._process.stdin).close()
+            _pipe(self._process.stdout).close()
+            self._process = None
+
+
+def _pipe(stream: IO[str] | None) -> IO[str]:
+    if stream is None:  # cannot be: both are opened as pipes
+        raise RuntimeError("the worker has no pipe")
+    return stream
+
+
+_WORKER = _Worker()
+atexit.register(_WORKER.stop)
+
+
+def _serve() -> None:
+    from pylatexenc.latex2text import LatexNodes2Text  # type: ignore[import-untyped]
+
+    converter = LatexNodes2Text(keep_comments=False, math_mode="verbatim")
+    for line in sys.stdin:
+        try:
+            answer: str | None = converter.latex_to_text(json.loads(line), tolerant_parsing=True)
+        except Exception:  # noqa: BLE001 - whatever a parser of strangers' text raises, the cheap clean-up takes over
+            answer = None
+        print(json.dumps(answer), flush=True)
+
+
+if __name__ == "__main__":
+    _serve()
