@@ -47,35 +47,23 @@ def trace(run: Path, result: Result, settings: Settings) -> Trace:
     if result.prediction.judge != "openai":
         heads = result.prediction.probabilities or {}
         lines = [f"{head}: " + ", ".join(f"{v} {p:.2f}" for v, p in values.items()) for head, values in heads.items()]
-        return Trace(note="the embedded judge sends no prompt; " + ("its probabilities: " + "; ".join(lines) if lines else
-                     "it decided by its rules for works without a passage"))  # fmt: skip
-    from classifier.judges.openai import OpenAIJudge, OpenAISettings
-    from classifier.judges.request import request_key
+        how = (
+            f"its probabilities: {'; '.join(lines)}" if lines else "it decided by its rules for works without a passage"
+        )
+        return Trace(note=f"the embedded judge sends no prompt; {how}")
+    from classifier.judges.selection import open_openai
     from classifier.store import Store
 
     card = read_card(run)
-    known = OpenAISettings.model_fields
-    sent = {name: value for name, value in card.parameters.items() if name in known and value is not None}
+    named = {name: value for name, value in card.parameters.items() if name in Settings.model_fields}
+    asked = settings.model_copy(
+        update={**named, "base_url": card.endpoint, "model": card.model, "prompt": result.prediction.prompt}
+    )
+    pair = Pair(read_cited(run, result.prediction.hub_id), result.citing)
     try:
-        asked = OpenAISettings(
-            base_url=card.endpoint or "", model=card.model, prompt=result.prediction.prompt, offline=True, **sent
-        )
-        store = Store(settings.store)
-        judge = OpenAIJudge.open(asked, store)
+        with Store(settings.store) as store:
+            said = open_openai(asked, store, offline=True).transcript(prepare(pair))
     except SettingsError as error:
         return Trace(note=f"the prompt cannot be rendered again: {error}")
-    pair = Pair(read_cited(run, result.prediction.hub_id), result.citing)
-    messages: tuple[Message, ...] = ()
-    raw_answers: list[str] = []
-    dialogue = judge.dialogue(prepare(pair))
-    try:
-        request = next(dialogue)
-        while True:
-            messages = request.messages
-            answer = store.find([request_key(request)])[0]
-            if answer is None:
-                return Trace(messages, tuple(raw_answers), "the next answer is not in this store")
-            raw_answers.append(answer.content)
-            request = dialogue.send(answer)
-    except StopIteration:
-        return Trace(messages, tuple(raw_answers))
+    note = "" if said.prediction else "the next answer is not in this store"
+    return Trace(said.messages, tuple(answer.content for answer in said.answers), note)

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from classifier.errors import SettingsError
 from classifier.judges.base import Judge
 from classifier.settings import Settings, choose_judge
+
+if TYPE_CHECKING:
+    from classifier.judges.openai import OpenAIJudge
+    from classifier.store import Store
 
 OPENAI_URL = "https://api.openai.com/v1"
 
@@ -16,10 +22,17 @@ def open_judge(settings: Settings, *, offline: bool = False) -> Judge:
         from classifier.judges.local.judge import LocalJudge
 
         return LocalJudge()
+    from classifier.store import Store
+
+    return open_openai(settings, Store(settings.store), offline=offline)
+
+
+def open_openai(settings: Settings, store: Store, *, offline: bool = False) -> OpenAIJudge:
+    """The judge behind an OpenAI-compatible endpoint, over an open store. Raises ``SettingsError``."""
     if settings.model is None:
         raise SettingsError("judge openai needs a model: give --model NAME (or CLASSIFIER_MODEL)")
-    from classifier.judges.openai import OpenAIJudge, OpenAISettings
-    from classifier.store import Store
+    from classifier.judges.dialogue import OpenAISettings
+    from classifier.judges.openai import OpenAIJudge
 
     asked = OpenAISettings(
         base_url=settings.base_url or OPENAI_URL,
@@ -33,4 +46,4 @@ def open_judge(settings: Settings, *, offline: bool = False) -> Judge:
         concurrency=settings.concurrency,
         offline=offline,
     )
-    return OpenAIJudge.open(asked, Store(settings.store))
+    return OpenAIJudge.open(asked, store)

@@ -146,7 +146,7 @@ def _drop_names(out: list[Token], start: int) -> int:
     while out and out[-1].form in ("et", "al", "."):
         start = out.pop().start
     for _ in range(4):  # `Smith, Jones and Brown et al.`
-        if out and (out[-1].capital or out[-1].form in (",", "and") and len(out) > 1 and out[-2].capital):
+        if out and (out[-1].capital or (out[-1].form in (",", "and") and len(out) > 1 and out[-2].capital)):
             start = out.pop().start
         else:
             break
