@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import typer
 
 from classifier import __version__
-from classifier.cli import cache, calibrate, convert, evaluate, fetch, plan, run, show
+from classifier.cli import agreement, cache, calibrate, convert, evaluate, fetch, plan, run, show
 from classifier.errors import EXIT_FAILED, EXIT_INTERRUPTED, ClassifierError
 
 app = typer.Typer(
@@ -35,6 +35,7 @@ app.command("show")(show.show)
 app.command("convert")(convert.convert)
 app.command("fetch")(fetch.fetch)
 app.command("evaluate")(evaluate.evaluate)
+app.command("agreement")(agreement.agreement)
 app.command("calibrate")(calibrate.calibrate)
 app.add_typer(cache.app, name="cache")
 
