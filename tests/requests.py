@@ -22,5 +22,9 @@ REQUEST = ChatRequest(
 
 def row(text="a", request=REQUEST, **answer):
     return StoredAnswer(
-        request_key(request), canonical(key_material(request)), RawAnswer(text, **answer), "server", "2026-01-01T00:00:00"
+        request_key(request),
+        canonical(key_material(request)),
+        RawAnswer(text, **answer),
+        "server",
+        "2026-01-01T00:00:00",
     )

@@ -74,7 +74,10 @@ def test_a_schema_that_is_not_sent_does_not_count():
 @pytest.mark.parametrize("field", ChatRequest._fields)
 def test_the_key_made_in_pieces_is_the_sha256_of_the_canonical_request(field):
     request = REQUEST._replace(**{field: CHANGED[field]})
-    for r in (request, request._replace(messages=(*request.messages, Message("assistant", '"]}'), Message("user", "no")))):
+    for r in (
+        request,
+        request._replace(messages=(*request.messages, Message("assistant", '"]}'), Message("user", "no"))),
+    ):
         whole = hashlib.sha256(canonical(key_material(r)).encode("utf-8", "surrogatepass")).digest()
         assert request_key(r) == whole
 
