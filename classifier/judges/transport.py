@@ -106,17 +106,22 @@ def read_completion(text: str, max_tokens: int | None) -> RawAnswer:
         if not isinstance(content, str):  # a list of parts
             content = "".join(part.get("text") or "" for part in content)
         return RawAnswer(
-            content=content,
-            finish_reason=str(choice.get("finish_reason") or "stop"),
-            refusal=str(refusal) if refusal else None,
+            content=_whole(content),
+            finish_reason=_whole(str(choice.get("finish_reason") or "stop")),
+            refusal=_whole(str(refusal)) if refusal else None,
             max_tokens=max_tokens,
             prompt_tokens=_count(usage.get("prompt_tokens")),
             completion_tokens=_count(usage.get("completion_tokens")),
-            model_served=str(completion["model"]) if completion.get("model") else None,
+            model_served=_whole(str(completion["model"])) if completion.get("model") else None,
         )
     except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
         shown = " ".join(text[:120].split())
         raise JudgeUnavailableError(f"the server's reply is no chat completion: {shown!r}") from error
+
+
+def _whole(text: str) -> str:
+    """Half a surrogate pair, which JSON can escape and no file can hold, becomes U+FFFD."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _count(value: object) -> int | None:
@@ -129,13 +134,20 @@ def as_judge_error(error: Exception, endpoint: str) -> ClassifierError:
         return error
     if isinstance(error, openai.APIStatusError):
         return _status_error(error, endpoint)
-    if isinstance(error, openai.APITimeoutError):
-        return JudgeUnavailableError(f"{endpoint}: timed out")
-    if isinstance(error, openai.APIConnectionError):
-        return JudgeUnavailableError(f"{endpoint}: no connection: {error.__cause__ or error}")
+    if isinstance(error, openai.APIConnectionError):  # a timeout is one of these
+        cause = _root(error)
+        what = "timed out" if isinstance(cause, TimeoutError) else "no connection"
+        return JudgeUnavailableError(f"{endpoint}: {what}: {cause}")
     if isinstance(error, openai.APIError | httpx2.HTTPError | OSError):
         return JudgeUnavailableError(f"{endpoint}: {type(error).__name__}: {error}")
     raise error
+
+
+def _root(error: BaseException) -> BaseException:
+    """The first cause: the aiohttp transport calls a refused connection a timeout, its cause tells the truth."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
 
 
 def _status_error(error: openai.APIStatusError, endpoint: str) -> ClassifierError:
