@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import typer
 
 from classifier import __version__
-from classifier.cli import cache, calibrate, convert, evaluate, fetch, plan, run, show
+from classifier.cli import benchmark, cache, calibrate, convert, evaluate, fetch, plan, run, show
 from classifier.errors import EXIT_FAILED, EXIT_INTERRUPTED, ClassifierError
 
 app = typer.Typer(
@@ -36,6 +36,7 @@ app.command("convert")(convert.convert)
 app.command("fetch")(fetch.fetch)
 app.command("evaluate")(evaluate.evaluate)
 app.command("calibrate")(calibrate.calibrate)
+app.command("benchmark")(benchmark.benchmark)
 app.add_typer(cache.app, name="cache")
 
 
