@@ -12,6 +12,7 @@ from typing import Any
 import typer
 
 from classifier.cli import app
+from classifier.evaluation.benchmarks.pages import mapping_page
 from classifier.inputs.tables import TableRow
 from classifier.outputs import PredictionRow, table_schema
 from classifier.schema import Hub
@@ -72,6 +73,7 @@ def pages() -> dict[Path, str]:
     formats = _between(formats, "input columns", columns_table(TableRow))
     formats = _between(formats, "output columns", columns_table(PredictionRow))
     return {
+        DOCS / "benchmarks.md": mapping_page(),
         DOCS / "commands.md": commands_page(),
         DOCS / "formats.md": formats,
         DOCS / "hub.schema.json": json.dumps(Hub.model_json_schema(), indent=2) + "\n",

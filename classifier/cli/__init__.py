@@ -9,7 +9,18 @@ from collections.abc import Sequence
 import typer
 
 from classifier import __version__
-from classifier.cli import agreement, cache, calibrate, convert, evaluate, fetch, plan, run, show
+from classifier.cli import (
+    agreement,
+    benchmark,
+    cache,
+    calibrate,
+    convert,
+    evaluate,
+    fetch,
+    plan,
+    run,
+    show,
+)
 from classifier.errors import EXIT_FAILED, EXIT_INTERRUPTED, ClassifierError
 
 app = typer.Typer(
@@ -37,6 +48,7 @@ app.command("fetch")(fetch.fetch)
 app.command("evaluate")(evaluate.evaluate)
 app.command("agreement")(agreement.agreement)
 app.command("calibrate")(calibrate.calibrate)
+app.command("benchmark")(benchmark.benchmark)
 app.add_typer(cache.app, name="cache")
 
 

@@ -192,14 +192,15 @@ def field_report(field: str, codes: Codes, run: Run, *, resamples: int = RESAMPL
         columns=(*codes.labels, NO_ANSWER),
         matrix=tuple(tuple(int(n) for n in row) for row in table),
         headlines=(headline(ANSWERED, some, some_drawn), headline(ALL, table, drawn)),
-        classes=_classes(codes.labels, table, drawn),
+        classes=class_scores(codes.labels, table, drawn),
         cells=_cells(codes, table, run),
         hubs=int(codes.hub.max()) + 1,
         any_role=_any_role(codes, resamples, seed) if field == "role" else None,
     )
 
 
-def _classes(labels: Sequence[str], table: Floats, drawn: Floats) -> tuple[ClassScore, ...]:
+def class_scores(labels: Sequence[str], table: Floats, drawn: Floats) -> tuple[ClassScore, ...]:
+    """Support, precision, recall and F1 of each class from a table and its resampled ones."""
     gold, predicted = table.sum(-1), scores.answered(table).sum(-2)
     shares = {"precision": (scores.precision, predicted), "recall": (scores.recall, gold), "f1": (scores.f1, None)}
     found = {name: (score(table), score(drawn), n) for name, (score, n) in shares.items()}
