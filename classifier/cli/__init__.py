@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import typer
 
 from classifier import __version__
-from classifier.cli import cache, convert, plan, run, show
+from classifier.cli import cache, convert, fetch, plan, run, show
 from classifier.errors import EXIT_FAILED, EXIT_INTERRUPTED, ClassifierError
 
 app = typer.Typer(
@@ -33,6 +33,7 @@ app.command("run")(run.run)
 app.command("plan")(plan.plan)
 app.command("show")(show.show)
 app.command("convert")(convert.convert)
+app.command("fetch")(fetch.fetch)
 app.add_typer(cache.app, name="cache")
 
 
