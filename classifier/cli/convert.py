@@ -16,7 +16,9 @@ from classifier.inputs.bibliography_files import write_list
 
 def convert(
     source: opt.Input,
-    target: Annotated[Path, typer.Argument(metavar="OUT", help="The hub.json to write, or .csl.json, .bib, .ris.")] = Path("hub.json"),
+    target: Annotated[
+        Path, typer.Argument(metavar="OUT", help="The hub.json to write, or .csl.json, .bib, .ris.")
+    ] = Path("hub.json"),
     skip_bad_rows: opt.SkipBadRows = False,
 ) -> None:
     """Write INPUT as hub.json, or its citing works as a list for a reference manager."""
