@@ -85,7 +85,9 @@ def cassette(path: Path, *, match: tuple[str, ...] = ()) -> Handler:
         body = response.get("content") or (response.get("body") or {}).get("string") or b""
         status = response.get("status_code") or response["status"].get("code") or response["status"].get("status_code")
         encoded = (response.get("headers") or {}).get("Content-Encoding")
-        headers = {"Content-Encoding": "gzip"} if encoded and isinstance(body, bytes) and body[:2] == b"\x1f\x8b" else {}
+        headers = (
+            {"Content-Encoding": "gzip"} if encoded and isinstance(body, bytes) and body[:2] == b"\x1f\x8b" else {}
+        )
         key = (unquote(parts.path), *(query.get(name, "") for name in match))
         answers.setdefault(key, Reply(body if isinstance(body, bytes) else body.encode(), int(status), headers))
 

@@ -58,7 +58,13 @@ def test_surnames(left, right, same):
 
 
 def test_ids_are_cleaned():
-    ids = clean_ids({"doi": "https://doi.org/10.48550/arXiv.2305.20050v1", "pmcid": 12008803, "openalex_id": "https://openalex.org/w7"})
+    ids = clean_ids(
+        {
+            "doi": "https://doi.org/10.48550/arXiv.2305.20050v1",
+            "pmcid": 12008803,
+            "openalex_id": "https://openalex.org/w7",
+        }
+    )
     assert (ids.arxiv_id, ids.pmcid, ids.openalex_id) == ("2305.20050", "PMC12008803", "W7")
 
 
@@ -82,7 +88,9 @@ def find(tmp_path):
             return Reply(json.dumps(body).encode(), status if found or "/search" in request.path else 404)
 
         with ReplayServer(play) as server:
-            settings = SourceSettings(s2_url=server.url, openalex_url=server.url, s2_interval=0, arxiv_api_url=server.url, arxiv_interval=0)
+            settings = SourceSettings(
+                s2_url=server.url, openalex_url=server.url, s2_interval=0, arxiv_api_url=server.url, arxiv_interval=0
+            )
             finder = Finder(client, settings, ("semantic_scholar", "openalex"), lambda _: None)
             return finder.find(text)
 
@@ -97,13 +105,18 @@ def test_a_title_that_one_work_carries_is_that_work(find):
 
 
 def test_preprint_and_publication_are_one_work(find):
-    found = find("Deep Learning", [paper(1, year=2015, DOI="10.1038/nature14539"), paper(2, year=2014, ArXiv="1404.00001")])
+    found = find(
+        "Deep Learning", [paper(1, year=2015, DOI="10.1038/nature14539"), paper(2, year=2014, ArXiv="1404.00001")]
+    )
     assert found[0].work.ids.doi == "10.1038/nature14539"
 
 
 def test_an_ambiguous_title_is_asked_back(find):
     with pytest.raises(InputError) as error:
-        find("Deep Learning", [paper(1, DOI="10.1038/nature14539"), paper(2, authors=("Ian Goodfellow", "A. C."), year=2016)])
+        find(
+            "Deep Learning",
+            [paper(1, DOI="10.1038/nature14539"), paper(2, authors=("Ian Goodfellow", "A. C."), year=2016)],
+        )
     lines = str(error.value).splitlines()
     assert lines[0].startswith("2 works carry this title; got 'Deep Learning'; give the identifier")
     assert lines[1] == "  10.1038/nature14539  Deep Learning (Yann LeCun, 2015, cited 1 times)"

@@ -18,12 +18,17 @@ def work(title="A Study of Many Interesting Things", *, ids=None, authors=("Ada 
 
 def test_arxiv_id_joins_before_title(staging):
     staging.add(work("Preprint title", ids={"arxiv_id": "2001.00001"}), "s2")
-    staging.add(work("Journal title, changed", ids={"arxiv_id": "2001.00001", "doi": "10.1000/j"}, year=2021), "openalex")
+    staging.add(
+        work("Journal title, changed", ids={"arxiv_id": "2001.00001", "doi": "10.1000/j"}, year=2021), "openalex"
+    )
     assert len(staging) == 1
     (merged,) = staging.works()
     assert (merged.title, merged.ids.doi) == ("Preprint title", "10.1000/j")
     said = {(d.field, d.kept, d.other, d.kept_from, d.source) for d in staging.disagreements()}
-    assert said == {("title", "Preprint title", "Journal title, changed", "s2", "openalex"), ("year", "2020", "2021", "s2", "openalex")}
+    assert said == {
+        ("title", "Preprint title", "Journal title, changed", "s2", "openalex"),
+        ("year", "2020", "2021", "s2", "openalex"),
+    }
 
 
 def test_arxiv_doi_is_the_arxiv_id(staging):
