@@ -15,7 +15,9 @@ from typing import NamedTuple
 
 from classifier.errors import ClassifierError, InputError, SettingsError, SourceError
 from classifier.fulltext.grobid import GrobidClient
+from classifier.identifiers import parse_identifier
 from classifier.inputs import TABLE_SUFFIXES, collect_hub, open_input
+from classifier.inputs.bibliography_files import read_list
 from classifier.passages import Passages, Row
 from classifier.schema import CitedWork, Hub, Provenance
 from classifier.sources import arxiv, europepmc, openalex, opencitations, pith, semantic_scholar
@@ -34,10 +36,11 @@ Say = Callable[[str], None]
 
 
 class FetchOptions(NamedTuple):
-    """What of the command line shapes a fetch. ``limit`` counts works taken of each source."""
+    """What of the command line shapes a fetch. ``lists`` are files of works; ``limit`` counts works of each source."""
 
     out: Path = Path("hub.json")
     sources: tuple[str, ...] = DEFAULT_SOURCES
+    lists: tuple[Path, ...] = ()
     fulltext: Path | None = None
     grobid: str | None = None
     limit: int | None = None
@@ -55,6 +58,14 @@ class Fetched(NamedTuple):
     passages: int
     requests: int
     rows: tuple[Row, ...]
+
+
+def is_identifier(text: str) -> bool:
+    """Whether a command's INPUT is meant to be fetched: an identifier, or a title, that names no file."""
+    path = Path(text)
+    if path.exists() or path.suffix.lower() in INPUT_SUFFIXES:
+        return False
+    return parse_identifier(text).kind != "title" or " " in text.strip() or pith.hub_uuid(text) is not None
 
 
 def fetch_hub(what: str, options: FetchOptions | None = None, say: Say = lambda _: None) -> Path:
@@ -106,6 +117,8 @@ class _Fetch:
     def run(self, what: str, grobid: GrobidClient | None) -> Fetched:
         cited = self._hub_of(what)
         self.say(f"hub: {cited.title} ({cited.year or 'year unknown'})")
+        for path in self.options.lists:
+            self._list_file(path)
         failed = [name for name in LISTS if name in self.options.sources and not self._list(name, cited)]
         asked = [name for name in self.options.sources if name in LISTS]
         if len(self.staging) == 0 and asked and len(failed) == len(asked):
@@ -194,6 +207,23 @@ class _Fetch:
             Provenance(source=name, retrieved_at=moment or now(), note="; ".join([f"{count} works{said}", *notes]))
         )
         return True
+
+    def _list_file(self, path: Path) -> None:
+        """Take a file of works in; those that come without a title are looked up in OpenCitations Meta."""
+        works = list(read_list(path))
+        for work in works:
+            if work.title or self.staging.knows(work.ids):
+                self.staging.add(work, f"list:{path.name}")
+        untitled = [(w.ids, str(w.year or "")) for w in works if not w.title and not self.staging.knows(w.ids)]
+        service = opencitations.host(self.settings)
+        for start in range(0, len(untitled), opencitations.META_BATCH):
+            batch = untitled[start : start + opencitations.META_BATCH]
+            try:
+                for work in opencitations.described(self.client, service, batch).works:
+                    self.staging.add(work, f"list:{path.name}")
+            except SourceError as error:
+                self._failed(f"list:{path.name}", f"titles of {len(batch)} works", str(error))
+        self.provenance.append(Provenance(source=f"list:{path.name}", retrieved_at=now(), note=f"{len(works)} works"))
 
     def _pages(self, name: str, cited: CitedWork) -> Pages:
         client, settings = self.client, self.settings

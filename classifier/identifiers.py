@@ -52,7 +52,7 @@ def find_doi(text: str) -> str | None:
 def parse_identifier(text: str) -> Identifier:
     """An arXiv id, DOI, Semantic Scholar, OpenAlex, PubMed or ACL id in any usual spelling; otherwise a title."""
     value = " ".join(text.split())
-    bare = re.sub(r"^(?:https?://)?(?:www\.|export\.)?", "", value)
+    bare = re.sub(r"^(?:https?:/{1,2})?(?:www\.|export\.)?", "", value)
     patterns: tuple[tuple[str, str], ...] = (
         ("arxiv_id", rf"(?:arxiv(?:\.org/(?:abs|pdf|html)/|:\s*))?({_ARXIV_NEW}|{_ARXIV_OLD})(?:v\d+)?(?:\.pdf)?"),
         ("s2_id", r"(?:semanticscholar\.org/(?:paper/)?(?:[^/]+/)?|s2:)?([0-9a-f]{40})"),

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from classifier.errors import InputError
 from classifier.inputs import open_input
 from classifier.inputs.hub_page import _SECTIONS, read_hub_page
-from classifier.inputs.tex import untex
+from classifier.tex import untex
 from tests.paths import EXAMPLE, SHARED
 
 PAGE = """hub

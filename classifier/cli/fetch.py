@@ -31,6 +31,10 @@ def fetch(
             show_default=False,
         ),
     ] = None,
+    lists: Annotated[
+        list[Path] | None,
+        typer.Option("--list", metavar="FILE", help="Works to add: CSL-JSON, .bib, .ris or OpenCitations .csv."),
+    ] = None,
     fulltext: Annotated[
         Path | None,
         typer.Option(
@@ -55,6 +59,7 @@ def fetch(
     options = FetchOptions(
         target,
         tuple(source) if source else DEFAULT_SOURCES,
+        tuple(lists or ()),
         fulltext,
         grobid,
         limit,

@@ -10,9 +10,11 @@ import typer
 from classifier.cli import options as opt
 from classifier.cli.terminal import out, print_tallies, progress, say
 from classifier.errors import EXIT_INTERRUPTED, EXIT_PARTIAL
+from classifier.fetching import FetchOptions, fetch_hub, is_identifier
 from classifier.inputs import open_input
 from classifier.interrupts import StopOnSignal
 from classifier.judges.selection import open_judge
+from classifier.naming import slug
 from classifier.running import RunOptions, run_source
 from classifier.settings import choose_judge, load_settings
 
@@ -35,6 +37,9 @@ def run(
     settings = load_settings(judge=judge, model=model, base_url=base_url, concurrency=concurrency, prompt=prompt)
     name, why = choose_judge(settings)
     say(f"judge: {name} ({why})")
+    if is_identifier(str(source)):
+        target = (folder or Path("outputs") / slug(str(source))) / "hub.json"
+        source = fetch_hub(str(source), FetchOptions(target, offline=offline), say)
     opened = open_input(source, skip_bad_rows=skip_bad_rows)
     for warning in opened.warnings:
         say(f"note: {warning}")

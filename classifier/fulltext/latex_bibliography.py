@@ -2,9 +2,12 @@ r"""The bibliography of a LaTeX paper: ``\bibitem`` and biblatex ``\entry`` in .
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import PurePosixPath
+
+from bibtexparser.entrypoint import parse_string
 
 from classifier.fulltext.document import Reference, first_year
 from classifier.fulltext.latex_plain import cheap_plain
@@ -103,36 +106,21 @@ def bib_entries(text: str, wanted: Iterable[str], check: Callable[[], None]) -> 
         if match[2] in keys and match[1].lower() not in ("comment", "string", "preamble"):
             check()
             following = _BIB_ENTRY.search(text, match.end())
-            end = min(following.start() if following else len(text), match.end() + MAX_ENTRY)
-            found.append(_bib_reference(match[2], bib_fields(text[match.end() : end])))
+            end = min(following.start() if following else len(text), match.start() + MAX_ENTRY)
+            for fields in bibtex_fields(text[match.start() : end]).values():
+                found.append(bib_reference(match[2], fields))
     return found
 
 
-def bib_fields(text: str) -> dict[str, str]:
-    """The fields of one entry's body, names in lower case, values without their outer braces or quotes."""
-    fields: dict[str, str] = {}
-    position = 0
-    while match := re.compile(r"\s*,?\s*([A-Za-z][\w-]{0,40})\s*=\s*").match(text, position):
-        value, position = _value(text, match.end())
-        fields.setdefault(match[1].lower(), value)
-    return fields
+def bibtex_fields(text: str) -> dict[str, dict[str, str]]:
+    """The fields of every readable entry of BibTeX text, by key; names in lower case, values as they stand."""
+    logging.getLogger("bibtexparser").setLevel(logging.ERROR)  # broken entries are counted, not logged
+    library = parse_string(text)
+    return {e.key: {f.key.lower(): str(f.value) for f in e.fields} for e in library.entries}
 
 
-def _value(text: str, start: int) -> tuple[str, int]:
-    opened = text[start : start + 1]
-    if opened not in ("{", '"'):
-        bare = re.compile(r"[^,}\n]*").match(text, start)
-        return (bare[0].strip(), bare.end()) if bare else ("", start)
-    depth = 0
-    for index in range(start, len(text)):
-        character = text[index]
-        depth += (character == "{") - (character == "}")
-        if (opened == "{" and depth == 0) or (opened == '"' and character == '"' and index > start and depth == 0):
-            return text[start + 1 : index], index + 1
-    return text[start + 1 :], len(text)
-
-
-def _bib_reference(key: str, fields: Mapping[str, str]) -> Reference:
+def bib_reference(key: str, fields: Mapping[str, str]) -> Reference:
+    """The reference that the fields of one BibTeX entry describe."""
     clean = {name: cheap_plain(value) for name, value in fields.items()}
     everything = " ".join(fields.values())
     author = clean.get("author", "")

@@ -1,7 +1,4 @@
-"""LaTeX to plain text: pylatexenc in a worker process that is stopped when it hangs, else a cheap clean-up.
-
-``python -m classifier.fulltext.latex_plain`` is the worker: one JSON string a line in, one out.
-"""
+"""LaTeX to plain text: pylatexenc in a worker process that is stopped when it hangs, else a cheap clean-up."""
 
 from __future__ import annotations
 
@@ -12,6 +9,8 @@ import select
 import subprocess
 import sys
 from typing import IO
+
+from classifier.tex import untex
 
 TIME_LIMIT = 5.0
 """Seconds for one sentence (the first one also starts the worker)."""
@@ -29,32 +28,12 @@ def plain(text: str) -> str:
 
 
 def cheap_plain(text: str) -> str:
-    """Commands, braces and accents off by a few linear patterns: for bibliographies, and where pylatexenc hangs."""
+    """Commands and braces off by a few linear patterns: for bibliographies, and where pylatexenc hangs."""
     text = re.sub(r"\\(?:url|href|doi)\s*\{[^{}]*\}", " ", text)
-    text = re.sub(r"\\[`'^\"~=.uvHtcdbkr]\s*\{?\\?([A-Za-z])\}?", r"\1", text)
-    text = re.sub(r"\\(ss|ae|AE|oe|OE|aa|AA|o|O|l|L|i|j)(?![A-Za-z])\s*(?:\{\})?", _letter, text)
-    text = re.sub(r"\\[A-Za-z]+\*?(?:\[[^\]]{0,200}\])?", " ", text)
+    text = re.sub(r"\\[A-Za-z]+\*?(?:\[[^\]]{0,200}\])?", " ", untex(text))
     text = re.sub(r"\\(.)", r"\1", text)
     text = re.sub(r"[{}$]", "", text).replace("~", " ").replace("``", "“").replace("''", "”")
     return " ".join(text.replace("---", "—").replace("--", "–").split())
-
-
-def _letter(found: re.Match[str]) -> str:
-    return {
-        "ss": "ß",
-        "ae": "æ",
-        "AE": "Æ",
-        "oe": "œ",
-        "OE": "Œ",
-        "aa": "å",
-        "AA": "Å",
-        "o": "ø",
-        "O": "Ø",
-        "l": "ł",
-        "L": "Ł",
-        "i": "i",
-        "j": "j",
-    }[found[1]]
 
 
 class _Worker:
@@ -83,7 +62,7 @@ class _Worker:
     def _running(self) -> subprocess.Popen[str]:
         if self._process is None or self._process.poll() is not None:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "classifier.fulltext.latex_plain"],
+                [sys.executable, "-m", "classifier.fulltext.latex_worker"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -110,19 +89,3 @@ def _pipe(stream: IO[str] | None) -> IO[str]:
 
 _WORKER = _Worker()
 atexit.register(_WORKER.stop)
-
-
-def _serve() -> None:
-    from pylatexenc.latex2text import LatexNodes2Text  # type: ignore[import-untyped]
-
-    converter = LatexNodes2Text(keep_comments=False, math_mode="verbatim")
-    for line in sys.stdin:
-        try:
-            answer: str | None = converter.latex_to_text(json.loads(line), tolerant_parsing=True)
-        except Exception:  # noqa: BLE001 - whatever a parser of strangers' text raises, the cheap clean-up takes over
-            answer = None
-        print(json.dumps(answer), flush=True)
-
-
-if __name__ == "__main__":
-    _serve()

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from classifier.errors import InputError
-from classifier.inputs.tex import untex
 from classifier.naming import UniqueNames, fold, slug
 from classifier.schema import CitedWork, CitingWork, Hub, Provenance
+from classifier.tex import untex
 
 _SECTIONS = {
     "hub": "hub",

@@ -16,9 +16,9 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from classifier.errors import InputError
-from classifier.inputs.tex import untex
 from classifier.naming import slug
 from classifier.schema import CitationContext, CitedWork, CitingWork, Pair, WorkIds
+from classifier.tex import untex
 
 MAX_YEAR = 2100
 

@@ -96,7 +96,7 @@ class SourceClient:
         return answer
 
     def _retrying(self, host: Host) -> Retrying:
-        backoff = wait_exponential_jitter(initial=max(1.0, host.interval), max=120.0)
+        backoff = wait_exponential_jitter(multiplier=max(1.0, host.interval), max=120.0)
 
         def wait(state: RetryCallState) -> float:
             error = state.outcome.exception() if state.outcome else None

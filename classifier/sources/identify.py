@@ -91,7 +91,10 @@ class Finder:
         problems: list[str] = []
         client, settings = self._client, self._settings
         searches: dict[str, Callable[[], list[Candidate]]] = {
-            semantic_scholar.NAME: lambda: semantic_scholar.search(client, semantic_scholar.host(settings), title),
+            semantic_scholar.NAME: lambda: [
+                *semantic_scholar.match(client, semantic_scholar.host(settings), title),
+                *semantic_scholar.search(client, semantic_scholar.host(settings), title),
+            ],
             openalex.NAME: lambda: openalex.search(client, openalex.host(settings), title),
         }
         for name, search in searches.items():

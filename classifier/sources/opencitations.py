@@ -77,7 +77,7 @@ def citing(
     yield Page(tuple(old), answer.retrieved_at, len(listed), notes)
     new = [(ids, row.creation) for ids, row in listed.values() if not known(ids)]
     for batch in _batches(new, META_BATCH):
-        yield _described(client, service, batch)
+        yield described(client, service, batch)
 
 
 def _batches(items: Sequence[tuple[WorkIds, str | None]], size: int) -> Iterator[list[tuple[WorkIds, str | None]]]:
@@ -86,7 +86,8 @@ def _batches(items: Sequence[tuple[WorkIds, str | None]], size: int) -> Iterator
         yield batch
 
 
-def _described(client: SourceClient, service: Host, batch: Sequence[tuple[WorkIds, str | None]]) -> Page:
+def described(client: SourceClient, service: Host, batch: Sequence[tuple[WorkIds, str | None]]) -> Page:
+    """At most ``META_BATCH`` works, each given by its ids and a date, with titles from OpenCitations Meta."""
     names = [f"doi:{ids.doi}" if ids.doi else f"pmid:{ids.pmid}" for ids, _ in batch if ids.doi or ids.pmid]
     answer = client.get(service, f"/meta/v1/metadata/{'__'.join(names)}")
     rows = validated(_Metas, answer, {"rows": answer.json()}).rows if answer.status == 200 else []

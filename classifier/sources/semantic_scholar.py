@@ -13,7 +13,7 @@ from classifier.errors import SourceError
 from classifier.identifiers import Identifier, clean_ids, surname
 from classifier.schema import CitationContext, CitedWork, CitingWork
 from classifier.sources.http import Answer, SourceClient
-from classifier.sources.records import Candidate, Loose, Page, Pages, one_line, title_fits, validated, work_id
+from classifier.sources.records import Candidate, Loose, Page, Pages, one_line, validated, work_id
 from classifier.sources.settings import Host, SourceSettings
 
 NAME = "semantic_scholar"
@@ -81,13 +81,11 @@ def search(client: SourceClient, service: Host, title: str) -> list[Candidate]:
     return [_candidate(paper, answer) for paper in found.data or () if paper.title]
 
 
-def match(client: SourceClient, service: Host, title: str) -> Candidate | None:
-    """The paper with exactly this title by the service's title match, or ``None``."""
+def match(client: SourceClient, service: Host, title: str) -> list[Candidate]:
+    """The service's best match for a title, alone in a list; the search below may rank it late. Often empty."""
     answer = client.get(service, "/paper/search/match", {"query": title, "fields": _PAPER})
-    if answer.status == 404:
-        return None
-    found = validated(_Found, answer, answer.json())
-    return next((_candidate(p, answer) for p in found.data or () if title_fits(title, p.title or "")), None)
+    found = validated(_Found, answer, answer.json()) if answer.status == 200 else _Found()
+    return [_candidate(paper, answer) for paper in found.data or () if paper.title]
 
 
 def citing(client: SourceClient, service: Host, cited: CitedWork) -> Pages:

@@ -1,0 +1,297 @@
+import io
+import json
+import tarfile
+import time
+import zipfile
+
+import pytest
+
+from classifier.errors import SourceError
+from classifier.fulltext import latex, latex_plain
+from classifier.fulltext.archive import MAX_FILES, unpack
+from classifier.fulltext.contexts import find_contexts
+from classifier.fulltext.grobid import GrobidClient
+from classifier.fulltext.latex import read_latex
+from classifier.fulltext.reader import Unreadable, read_bytes, read_folder
+from classifier.schema import CitedWork, WorkIds
+from tests.paths import SHARED
+from tests.replay_server import ReplayServer, Reply
+
+FULLTEXT = SHARED / "fulltext"
+samples = pytest.mark.skipif(not FULLTEXT.is_dir(), reason=f"no sample papers at {FULLTEXT}")
+HUB = CitedWork(hub_id="h", title="Let's Verify Step by Step", authors=("Hunter Lightman", "Vineet Kosaraju"), year=2023,
+                ids=WorkIds(arxiv_id="2305.20050"))  # fmt: skip
+
+HTML = """<!DOCTYPE html><html><head><title>x</title></head><body><article class="ltx_document">
+<h1 class="ltx_title ltx_title_document">A Citing Paper</h1>
+<section class="ltx_section"><h2 class="ltx_title ltx_title_section"><span class="ltx_tag">2 </span>Related Work</h2>
+<p class="ltx_p">Rewards matter. Process supervision <cite class="ltx_cite ltx_citemacro_citep">(Uesato et al., <a class="ltx_ref"
+href="#bib.bib2">2022</a>; Lightman et al., <a class="ltx_ref" href="https://arxiv.org/html/1#bib.bib1">2024</a>)</cite> helps
+<math alttext="x^{2}"><mi>x</mi></math>. However, <cite class="ltx_cite ltx_citemacro_citet">Lightman et al. (<a class="ltx_ref"
+href="#bib.bib1">2024</a>)</cite> need labels.<span class="ltx_note"><span class="ltx_note_content">A note on
+<cite class="ltx_cite">[<a class="ltx_ref" href="#bib.bib1">1</a>]</cite> here.</span></span> See
+<cite class="ltx_cite">(<span class="ltx_missing_citation">lost</span>)</cite>.</p></section>
+<section class="ltx_bibliography"><ul>
+<li id="bib.bib1" class="ltx_bibitem"><span class="ltx_tag">Lightman et al. (2024)</span>
+<span class="ltx_bibblock">Hunter Lightman, Vineet Kosaraju, and Karl Cobbe.</span>
+<span class="ltx_bibblock">Let’s verify step by step.</span><span class="ltx_bibblock">In ICLR, 2024.</span></li>
+<li id="bib.bib2" class="ltx_bibitem"><span class="ltx_bibblock">Jonathan Uesato.</span><span class="ltx_bibblock">Solving math
+word problems.</span><span class="ltx_bibblock">2022.</span></li></ul></section></article></body></html>""".encode()
+
+
+def test_arxiv_html():
+    document = read_bytes(HTML, "a.html")
+    found = find_contexts(document, HUB)
+    assert (document.source, document.title) == ("latexml_html", "A Citing Paper")
+    first, second, note = found.contexts
+    assert first.text == "Process supervision (Uesato et al., 2022; [[Lightman et al., 2024]]) helps x^{2}."
+    assert (first.before, first.section, first.shared) == ("Rewards matter.", "Related Work", 2)
+    assert first.after == "However, [[Lightman et al. (2024)]] need labels."
+    assert (first.cocited[0].title, first.cocited[0].level) == ("Solving math word problems", "sentence")
+    assert (second.shared, second.cocited[0].level) == (1, "paragraph")
+    assert note.text == "A note on [[[1]]] here."
+    assert (first.match_method, first.match_confidence) == ("title", 0.98)
+    assert first.offset < second.offset < note.offset
+
+
+JATS = b"""<?xml version="1.0"?><!DOCTYPE article PUBLIC "x" "http://127.0.0.1:9/never.dtd" [<!ENTITY a SYSTEM "file:///etc/passwd">]>
+<article><front><article-meta><article-id pub-id-type="pmcid">PMC77</article-id><title-group><article-title>Citing
+</article-title></title-group></article-meta></front><body><sec><title>Results</title><p>Known before [<xref ref-type="bibr"
+rid="B1">1</xref>-<xref ref-type="bibr" rid="B4">4</xref>] &a; and [<xref ref-type="bibr" rid="B5 B2">2,5</xref>]. It
+fails.<sup><xref ref-type="bibr" rid="B2">2</xref></sup> Next one.</p></sec></body><back><ref-list>""" + b"".join(
+    b'<ref id="B%d"><label>%d</label><element-citation><person-group person-group-type="author"><name><surname>Family%c</surname>'
+    b"<given-names>A</given-names></name></person-group><article-title>Title number %d of the list</article-title><year>20%02d</year>"
+    b"</element-citation></ref>" % (n, n, 64 + n, n, n) for n in range(1, 6)) + b"</ref-list></back></article>"  # fmt: skip
+
+
+def jats_hub(number):
+    return CitedWork(
+        hub_id="h",
+        title=f"Title number {number} of the list",
+        authors=(f"A Family{chr(64 + number)}",),
+        year=2000 + number,
+    )
+
+
+def test_jats_ranges_lists_and_superscripts():
+    document = read_bytes(JATS, "a.nxml")
+    assert document.ids.pmcid == "PMC77"
+    inside = find_contexts(document, jats_hub(3))
+    assert [c.text for c in inside.contexts] == ["Known before [[[1-4]]] and [2,5]."]
+    assert inside.contexts[0].shared == 4
+    assert {c.title[13] for c in inside.contexts[0].cocited} == {"1", "2", "4", "5"}
+    second = find_contexts(document, jats_hub(2))
+    assert second.pointers == 3
+    assert [c.text for c in second.contexts] == ["Known before [[[1-4]]] and [[[2,5]]].", "It fails.[[2]]"]
+    assert second.contexts[1].after == "Next one."
+
+
+def test_entities_are_not_resolved_and_nothing_is_fetched():
+    text = " ".join(p.text for p in read_bytes(JATS, "a.nxml").paragraphs)
+    assert "root:" not in text
+    bomb = b'<!DOCTYPE a [<!ENTITY x "xxxxxxxxxx">' + b"".join(
+        b'<!ENTITY x%d "%s">' % (n, b"&x%s;" % (b"" if n == 1 else b"%d" % (n - 1)) * 10) for n in range(1, 12)
+    ) + b"]><article><body><p>&x11;</p></body></article>"  # fmt: skip
+    assert sum(len(p.text) for p in read_bytes(bomb, "bomb.xml").paragraphs) < 1000
+
+
+TEX = rb"""\documentclass{article}\newcommand{\ours}{OurNet\xspace}
+\begin{document}\title{A {B} paper}
+\section{Intro}
+Recent work~\citep{lightman2023lets,uesato2022} trains \emph{process} models, e.g.\ with \ours. % hidden \cite{lightman2023lets}
+However, \citet[see][p.~3]{lightman2023lets} show $x_1^2$ that 80\% of G\"odel's labels fail.
+\begin{comment} \cite{lightman2023lets} \end{comment}\nocite{lightman2023lets}
+
+\input{sec/two}\input{main}
+\bibliography{refs}
+\end{document} \cite{lightman2023lets}"""
+BIB = rb"""@article{lightman2023lets, title={Let's Verify {S}tep by Step}, author={Lightman, Hunter and Kosaraju, Vineet},
+journal={arXiv preprint arXiv:2305.20050}, year={2023}}
+@misc{uesato2022, title = "Solving {M}ath", author = {Jonathan Uesato and others}, year = 2022,}
+@misc{unused, title = {Never cited}"""
+
+
+def test_latex_source():
+    document = read_latex(
+        {"main.tex": TEX, "sec/two.tex": rb"Two \cite{lightman2023lets}. Again.", "refs.bib": BIB}, "p"
+    )
+    found = find_contexts(document, HUB)
+    assert (document.title, found.pointers, found.match.method) == ("A B paper", 3, "arxiv_id")
+    assert [c.text for c in found.contexts] == [
+        "Recent work [[[lightman2023lets, uesato2022]]] trains process models, e.g. with OurNet.",
+        "However, [[[see lightman2023lets, p. 3]]] show $x_1^2$ that 80% of Gödel's labels fail.",
+        "Two [[[lightman2023lets]]].",
+    ]
+    assert [c.shared for c in found.contexts] == [2, 1, 1]
+    assert found.contexts[0].cocited[0].title == "Solving Math"
+
+
+@pytest.mark.parametrize(
+    "bbl",
+    [
+        rb"\begin{thebibliography}{1}\bibitem[{Lightman et~al.(2023)}]{k} H.~Lightman and V.~Kosaraju. \newblock Let's verify "
+        rb"step by step. \newblock \emph{arXiv:2305.20050}, 2023. \bibitem{o} Other. \end{thebibliography}",
+        rb"""\entry{k}{article}{}
+  \name{author}{2}{}{%
+    {{hash=a}{%
+      family={Lightman},
+      given={Hunter}}}%
+  }
+  \field{title}{Let's Verify Step by Step}
+  \field{year}{2023}
+\endentry""",
+    ],
+)
+def test_latex_bibliographies(bbl):
+    document = read_latex({"a.tex": rb"\begin{document}See \autocite{k}, and more.\end{document}", "a.bbl": bbl}, "p")
+    (context,) = find_contexts(document, HUB).contexts
+    assert context.text == "See [[[k]]], and more."
+
+
+def test_a_latex_file_that_takes_too_long_is_left_out(monkeypatch):
+    monkeypatch.setattr(latex, "_CITE", latex._CITE)
+    slow = rb"\begin{document}" + b"\n\nText \\cite{k} here." * 20_000 + rb"\end{document}"
+    start = time.monotonic()
+    with pytest.raises(SourceError, match=r"reading took longer than 0\.05 s"):
+        read_latex({"a.tex": slow}, "a.tex", time_limit=0.05)
+    assert time.monotonic() - start < 5
+
+
+@pytest.mark.parametrize("text", ["{" * 50_000, "\\cite[" * 30_000, "\\input{a}" * 30_000, "\\\\" * 50_000 + "%", "$" * 50_001,
+                                  "\\begin{" * 30_000, "\\section{" * 20_000, "\\newcommand{\\a}{" * 10_000])  # fmt: skip
+def test_hostile_latex_ends(text):
+    start = time.monotonic()
+    read_latex({"a.tex": b"\\begin{document} \\cite{k} " + text.encode()}, "a.tex")
+    assert time.monotonic() - start < 20
+
+
+def test_a_sentence_that_hangs_the_converter_gets_the_cheap_one(monkeypatch):
+    worker = latex_plain._Worker()
+    assert worker.convert(r"\emph{a} G\"odel", limit=20) == "a Gödel"
+    assert worker.convert(r"\emph{a}", limit=0) is None
+    assert worker._process is None, "the worker that took too long is gone"
+    assert worker.convert(r"\emph{b}", limit=20) == "b"
+    worker.stop()
+
+
+def packed(files, kind="gz"):
+    stream = io.BytesIO()
+    if kind == "zip":
+        with zipfile.ZipFile(stream, "w") as archive:
+            for name, data in files.items():
+                archive.writestr(name, data)
+    else:
+        with tarfile.open(fileobj=stream, mode=f"w:{kind}") as archive:
+            for name, data in files.items():
+                info = tarfile.TarInfo(name)
+                info.size = len(data)
+                archive.addfile(info, io.BytesIO(data))
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["gz", "zip", ""])
+def test_archives_of_sources(kind):
+    data = packed(
+        {"main.tex": TEX, "sec/two.tex": b"x", "refs.bib": BIB, "._main.tex": b"\0junk", "fig.png": b"1" * 9}, kind
+    )
+    assert set(unpack(data, "a")) == {"main.tex", "sec/two.tex", "refs.bib"}
+    assert find_contexts(read_bytes(data, "2401.00001.tar.gz"), HUB).pointers == 2
+
+
+@pytest.mark.parametrize("name", ["../evil.tex", "/etc/evil.tex", "a/../../evil.tex", "C:/evil.tex", "..\\evil.tex"])
+def test_paths_that_lead_out_are_refused(name):
+    for kind in ("gz", "zip"):
+        with pytest.raises(SourceError, match="leads out of the archive"):
+            unpack(packed({name: b"x"}, kind), "a")
+
+
+def test_links_floods_and_bombs_are_refused(monkeypatch):
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w:gz") as archive:
+        info = tarfile.TarInfo("a.tex")
+        info.type, info.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        archive.addfile(info)
+    with pytest.raises(SourceError, match="is a link or device"):
+        unpack(stream.getvalue(), "a")
+    with pytest.raises(SourceError, match=f"more than {MAX_FILES} files"):
+        unpack(packed({f"{n}.tex": b"" for n in range(MAX_FILES + 1)}), "a")
+    monkeypatch.setattr("classifier.fulltext.archive.MAX_TOTAL", 100_000)
+    with pytest.raises(SourceError, match="unpacks to more than"):
+        unpack(packed({"a.tex": b"0" * 1_000_000}), "a")
+    with pytest.raises(SourceError, match="cannot be unpacked"):
+        unpack(packed({"a.tex": b"0" * 1000})[:60], "a")
+
+
+def test_every_unreadable_file_is_a_row(tmp_path):
+    files = {"a.html": HTML, "b.pdf": b"%PDF-1.7 ...", "c.json": b"{broken", "d.xml": b"<oops/>", "e.html": b"<html>404</html>",
+             "f.tar.gz": b"\x1f\x8bjunk", "g.dat": b"\x00\x01", "h.json": b'{"title": "no body"}', "j.jsonl": b'{"x": 1}\n[1]\n',
+             "k.json": b"[" * 100_000, "paper/main.tex": TEX, "paper/refs.bib": BIB}  # fmt: skip
+    for name, data in files.items():
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(data)
+    (tmp_path / "out.tex").symlink_to("/etc/hostname")
+    read = list(read_folder(tmp_path))
+    reasons = {item.name: item.reason for item in read if isinstance(item, Unreadable)}
+    assert {item.source for item in read if not isinstance(item, Unreadable)} == {"latexml_html", "latex"}
+    assert set(reasons) == {
+        "b.pdf",
+        "c.json",
+        "d.xml",
+        "e.html",
+        "f.tar.gz",
+        "g.dat",
+        "h.json",
+        "j.jsonl:1",
+        "j.jsonl:2",
+        "k.json",
+        "out.tex",
+    }
+    assert "GROBID" in reasons["b.pdf"]
+    assert "--grobid URL" in reasons["b.pdf"]
+    assert "leads out of the folder" in reasons["out.tex"]
+    assert all("\n" not in reason for reason in reasons.values())
+
+
+TEI = b"""<TEI xmlns="http://www.tei-c.org/ns/1.0"><teiHeader><fileDesc><titleStmt><title>Citing</title></titleStmt></fileDesc></teiHeader>
+<text><body><div><head n="1">Intro</head><p>As shown <ref type="bibr">(Lightman et al., 2023)</ref>. And Lightman et al. (2023) too.
+Footnote <ref type="bibr">4</ref> not.</p></div></body><back><div><listBibl><biblStruct xml:id="b0"><analytic><title>Let's verify step
+by step</title><author><persName><forename>H</forename><surname>Lightman</surname></persName></author></analytic><monogr><imprint><date
+when="2023"/></imprint></monogr></biblStruct></listBibl></div></back></text></TEI>"""
+
+
+def test_tei_without_targets_falls_back_to_the_printed_marker():
+    found = find_contexts(read_bytes(TEI, "a.tei.xml"), HUB)
+    assert [c.text for c in found.contexts] == [
+        "As shown ([[Lightman et al., 2023]]).",
+        "And [[Lightman et al. (2023)]] too.",
+    ]
+    assert {c.match_method for c in found.contexts} == {"title+marker_text"}
+    assert found.contexts[0].match_confidence == 0.784
+
+
+def test_pdf_through_a_grobid_server():
+    with ReplayServer(lambda r: Reply(TEI) if "process" in r.path else Reply(b"true")) as server:
+        grobid = GrobidClient(server.url)
+        grobid.check()
+        assert find_contexts(read_bytes(b"%PDF-1.4", "a.pdf", grobid), HUB).pointers == 2
+        grobid.close()
+    busy = ReplayServer(lambda _: Reply(b"", 503))
+    with busy as server:
+        grobid = GrobidClient(server.url)
+        with pytest.raises(SourceError, match="HTTP 503; the server is busy"):
+            grobid(b"%PDF-", "a.pdf")
+        grobid.close()
+
+
+@samples
+@pytest.mark.parametrize("row", json.loads((FULLTEXT / "hub_pointers.json").read_text()) if FULLTEXT.is_dir() else [],
+                         ids=lambda row: f"{row['file']}-{row['hub']}")  # fmt: skip
+def test_samples_with_known_counts(row):
+    from benchmarks.pointers import HUBS, linked_pointers, sample
+
+    document = sample(FULLTEXT, row["file"])
+    found = find_contexts(document, HUBS[row["hub"]])
+    assert row["bib_id"] in found.match.ref_ids
+    assert linked_pointers(document, found) == row["pointers"]
+    assert found.pointers >= row["pointers"]
