@@ -155,23 +155,25 @@ def load_own(paths: Iterable[Path], data: Iterable[Path]) -> list[Example]:
         base = row if "text" in row else texts.get((str(row.get("dataset")), str(row.get("id"))))
         if base is not None:
             examples.append(_own_example(row, base, path))
-    return examples
+    return [e for e in examples if e.allowed]
 
 
 def _own_example(row: Mapping[str, object], base: Mapping[str, object], path: Path) -> Example:
-    """A label of ours on the passage of `base`; `unclear` leaves a head unlabelled."""
-    allowed = {head: frozenset({str(row[head])}) for head, values in HEADS.items() if row.get(head) in values}
-    if not allowed:
-        raise InputError("a label without any value of ours", path=path, value=json.dumps(row))
+    """A label of ours on the passage of `base`; `unclear` and basis `none` leave a head unlabelled."""
+    allowed: dict[str, frozenset[str]] = {}
+    for head, values in HEADS.items():
+        value = row.get(head)
+        if value in values:
+            allowed[head] = frozenset({str(value)})
+        elif value not in (None, "unclear", "none"):
+            raise InputError(f"no {head} of ours", path=path, column=head, value=value)
     written = "text" in row
     dataset = "written" if written else str(row["dataset"])
     name = "written" if written else "silver"
     family = CORPORA[dataset].family if dataset in CORPORA else ""
     source = source_of({"dataset": dataset, **base})
-    key = f"{name}:{dataset}:{row.get('id')}"
-    return Example(
-        key, name, family or dataset, "train", source, allowed, json.dumps(sorted(map(str, allowed.values())))
-    )
+    native = json.dumps({head: sorted(v) for head, v in allowed.items()})
+    return Example(f"{name}:{dataset}:{row.get('id')}", name, family or dataset, "train", source, allowed, native)
 
 
 def to_example(row: Mapping[str, object]) -> Example:
