@@ -26,6 +26,9 @@ FIRST_WINDOW = 8.0
 SLOW = 3.0
 """Answers that take this many times as long as at best mean that the server queues."""
 
+ENOUGH = 8
+"""Answers from which a server's rate can be read; fewer are chance."""
+
 _DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m(?!s))?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?")
 
 
@@ -54,7 +57,7 @@ class Admission:
         self._slow_start = True
         self._pause_until, self._pause_reason = 0.0, ""
         self._next_at, self._last_refusal, self._paced_at = 0.0, clock(), clock()
-        self._refusals_in_a_row = 0
+        self._refusals_in_a_row, self._learn_over = 0, 0.0
         self._tokens_owed, self._owed_at, self._tokens_each = 0.0, clock(), 0.0
         self._done: deque[float] = deque(maxlen=20_000)
         self._latency: float | None = None
@@ -108,12 +111,11 @@ class Admission:
     def refused(self, retry_after: float | None) -> None:
         """The server said that it is too much (429, 503): pause everybody, halve the window, learn the pace."""
         now = self._clock()
-        known_span = retry_after if retry_after else 1.0
         if now >= self._pause_until:  # the first of a burst; the others were in flight already
             self._refusals_in_a_row += 1
             self.window = max(1.0, min(self.window, max(self.in_flight, 1)) / 2)
             self._slow_start = False
-            self._learn_pace(now, min(known_span, MAX_PAUSE))
+            self._learn_over = min(retry_after or 1.0, MAX_PAUSE)
             self._last_refusal = now
         wait = retry_after if retry_after is not None else 0.5 * 2 ** min(self._refusals_in_a_row, 7)
         spread = random.uniform(0.0, 0.1)  # noqa: S311 (jitter, not a secret)
@@ -124,10 +126,16 @@ class Admission:
         self.window = max(1.0, self.window / 2)
         self._slow_start = False
 
-    def _learn_pace(self, now: float, span: float) -> None:
-        rate = max(1, sum(1 for at in self._done if at > now - span)) / span
+    def _learn_pace(self, now: float) -> None:
+        """After a pause, when all that was in flight came back: what the server took in the time before it refused."""
+        span, self._learn_over = self._learn_over, 0.0
+        taken = sum(1 for at in self._done if at > self._last_refusal - span)
+        rate = 0.95 * taken / span
         current = self._pace_now(now)
-        self.pace = rate * 0.95 if current is None else min(0.95 * current, max(0.5 * current, 0.95 * rate))
+        if current is not None:
+            self.pace = min(0.95 * current, max(0.5 * current, rate))
+        elif taken >= ENOUGH:
+            self.pace = rate
         self._paced_at = now
 
     def _pace_now(self, now: float) -> float | None:
@@ -137,7 +145,8 @@ class Admission:
         quiet = now - self._last_refusal
         elapsed = now - self._paced_at
         if elapsed >= 1.0:
-            self.pace *= 1 + min(0.1, 0.001 * quiet) * elapsed
+            growth = min(0.1, (0.001 if quiet < 10 else 0.003) * quiet)
+            self.pace *= 1 + growth * elapsed
             self._paced_at = now
         return self.pace
 
@@ -152,6 +161,8 @@ class Admission:
 
     def _leave(self) -> None:
         now = self._clock()
+        if self._learn_over:
+            self._learn_pace(now)
         self.in_flight += 1
         paces = [pace for pace in (self._pace_now(now), self._rpm and self._rpm / 60) if pace]
         if paces:

@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from pydantic import BaseModel
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential_jitter
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential, wait_random
 
 from classifier.errors import JudgeUnavailableError
 from classifier.judges.admission import Admission
@@ -150,7 +150,7 @@ class _GiveUp:
         return self._failures >= self._tries or (state.seconds_since_start or 0.0) >= self._patience
 
 
-_backoff = wait_exponential_jitter(initial=0.5, max=30.0, jitter=0.5)
+_backoff = wait_exponential(multiplier=0.5, max=30.0) + wait_random(0.0, 0.5)
 
 
 def _wait(state: RetryCallState) -> float:

@@ -129,13 +129,20 @@ def as_judge_error(error: Exception, endpoint: str) -> ClassifierError:
         return error
     if isinstance(error, openai.APIStatusError):
         return _status_error(error, endpoint)
-    if isinstance(error, openai.APITimeoutError):
-        return JudgeUnavailableError(f"{endpoint}: timed out")
-    if isinstance(error, openai.APIConnectionError):
-        return JudgeUnavailableError(f"{endpoint}: no connection: {error.__cause__ or error}")
+    if isinstance(error, openai.APIConnectionError):  # a timeout is one of these
+        cause = _root(error)
+        what = "timed out" if isinstance(cause, TimeoutError) else "no connection"
+        return JudgeUnavailableError(f"{endpoint}: {what}: {cause}")
     if isinstance(error, openai.APIError | httpx2.HTTPError | OSError):
         return JudgeUnavailableError(f"{endpoint}: {type(error).__name__}: {error}")
     raise error
+
+
+def _root(error: BaseException) -> BaseException:
+    """The first cause: the aiohttp transport calls a refused connection a timeout, its cause tells the truth."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
 
 
 def _status_error(error: openai.APIStatusError, endpoint: str) -> ClassifierError:
