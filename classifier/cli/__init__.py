@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import typer
 
 from classifier import __version__
-from classifier.cli import cache, calibrate, convert, evaluate, fetch, plan, run, show
+from classifier.cli import batch, cache, calibrate, convert, evaluate, fetch, plan, run, show
 from classifier.errors import EXIT_FAILED, EXIT_INTERRUPTED, ClassifierError
 
 app = typer.Typer(
@@ -37,6 +37,7 @@ app.command("fetch")(fetch.fetch)
 app.command("evaluate")(evaluate.evaluate)
 app.command("calibrate")(calibrate.calibrate)
 app.add_typer(cache.app, name="cache")
+app.add_typer(batch.app, name="batch")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
