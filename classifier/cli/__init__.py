@@ -11,6 +11,7 @@ import typer
 from classifier import __version__
 from classifier.cli import (
     agreement,
+    batch,
     benchmark,
     cache,
     calibrate,
@@ -50,6 +51,7 @@ app.command("agreement")(agreement.agreement)
 app.command("calibrate")(calibrate.calibrate)
 app.command("benchmark")(benchmark.benchmark)
 app.add_typer(cache.app, name="cache")
+app.add_typer(batch.app, name="batch")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

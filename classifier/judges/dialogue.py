@@ -6,6 +6,7 @@ network and in tests; and because every raw answer is stored before it is read, 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Generator, Sequence
 from urllib.parse import urlsplit
 
@@ -56,13 +57,23 @@ class OpenAISettings(Record):
 
     @property
     def endpoint(self) -> str:
-        """The base URL, no trailing slash. Raises ``SettingsError`` on what is no http(s) URL or holds a secret."""
+        """The base URL, no trailing slash, or ``file:NAME`` for answers that come in files (``classify batch``).
+
+        Raises ``SettingsError`` on what is neither, or holds a secret.
+        """
+        if by_file(self.base_url):
+            return self.base_url
         parts = urlsplit(self.base_url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise SettingsError(f"--base-url: got {self.base_url!r}, wanted like http://127.0.0.1:8080/v1")
         if parts.username or parts.password or parts.query:
             raise SettingsError("--base-url: holds a user, password or query; give the key in the environment instead")
         return self.base_url.rstrip("/")
+
+
+def by_file(base_url: str) -> bool:
+    """Whether nobody can be asked under this address: its answers are imported from files."""
+    return re.fullmatch(r"file:[\w.+-]+", base_url) is not None
 
 
 class Interviewer:

@@ -6,14 +6,14 @@ import asyncio
 from collections.abc import Sequence
 from typing import NamedTuple, Self
 
-from classifier.errors import AnswerError, JudgeUnavailableError
+from classifier.errors import AnswerError, JudgeUnavailableError, SettingsError
 from classifier.evidence import Task
 from classifier.judges.admission import Wait
 from classifier.judges.asking import Asker
 from classifier.judges.base import JudgeCard, Usage
 from classifier.judges.dialogue import Dialogue, Examples, Interviewer, OpenAISettings
 from classifier.judges.probe import Capabilities, capabilities_key, probe
-from classifier.judges.request import ChatRequest, request_key
+from classifier.judges.request import ChatRequest, Rung, request_key
 from classifier.prompting import Message, Prompt
 from classifier.schema import Prediction
 from classifier.store import RawAnswer, Store
@@ -21,7 +21,7 @@ from classifier.store import RawAnswer, Store
 MAX_LOST_IN_A_ROW = 64
 """So many requests given up one after the other mean that the server is gone: the run stops and says so."""
 
-NOT_STORED = "the answer is not in the store; run without --offline"
+NOT_STORED = "the answer is not in the store; run without --offline, or import it (classify batch)"
 
 
 class Transcript(NamedTuple):
@@ -56,7 +56,11 @@ class OpenAIJudge:
 
     def recall(self, tasks: Sequence[Task]) -> list[Prediction | None]:
         """Predictions that the store alone can give; looks all tasks up together."""
-        results: list[Prediction | None] = [None] * len(tasks)
+        return [said if isinstance(said, Prediction) else None for said in self.recall_or_ask(tasks)]
+
+    def recall_or_ask(self, tasks: Sequence[Task]) -> list[Prediction | ChatRequest | None]:
+        """For each task its prediction, or the request that comes next; ``None`` before the endpoint was probed."""
+        results: list[Prediction | ChatRequest | None] = [None] * len(tasks)
         asking: list[tuple[int, Dialogue, ChatRequest]] = []
         for index, task in enumerate(tasks):
             if not task.passages:
@@ -69,6 +73,7 @@ class OpenAIJudge:
             unfinished: list[tuple[int, Dialogue, ChatRequest]] = []
             for (index, dialogue, request), answer in zip(asking, found, strict=True):
                 if answer is None or not answer.serves(request.max_tokens, self.highest_limit):
+                    results[index] = request
                     continue
                 self.asker.counters.cached += 1
                 try:
@@ -145,10 +150,10 @@ class OpenAIJudge:
     async def _judge(self, task: Task) -> Prediction:
         if not task.passages:
             return self.interviewer.silent(task)
-        if self.interviewer.capabilities is None:
+        if self._unprobed and not (self.settings.offline and self.interviewer.capabilities):
             if self.settings.offline:
                 return self.interviewer.failed(task, NOT_STORED)
-            await self._find_out()
+            await self.find_out()
         dialogue = self.interviewer.dialogue(task)
         try:
             request = next(dialogue)
@@ -167,10 +172,29 @@ class OpenAIJudge:
         except AnswerError as error:
             return self.interviewer.failed(task, error)
 
-    async def _find_out(self) -> None:
-        """Probe the endpoint, unless another worker just did."""
+    @property
+    def _unprobed(self) -> bool:
+        return self.interviewer.capabilities is None or self.interviewer.capabilities.assumed
+
+    def assume(self, rung: Rung) -> None:
+        """Take it that an endpoint nobody asked yet holds this rung, and remember that it was not probed.
+
+        Raises ``SettingsError`` where the probe found another one.
+        """
+        known = self.interviewer.capabilities
+        if known is None or known.assumed:
+            known = Capabilities(rung=rung, assumed=True, findings=(f"{rung}: assumed, not probed",))
+            self._store.remember(self._capabilities_key, known.model_dump_json())
+            self.interviewer.capabilities = known
+        elif known.rung is not rung:
+            raise SettingsError(
+                f"--form {rung}: the probe of {self.settings.endpoint} found {known.rung}; leave it out"
+            )
+
+    async def find_out(self) -> None:
+        """Probe the endpoint, unless it is known or another worker just did."""
         async with self._probing:
-            if self.interviewer.capabilities is None:
+            if self._unprobed:
                 request = self.interviewer.request(None, (), self.settings.max_tokens)
                 found = await probe(request, self._probe_send)
                 self._store.remember(self._capabilities_key, found.model_dump_json())

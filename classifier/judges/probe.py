@@ -45,7 +45,7 @@ class Capabilities(Record):
     """How to ask an endpoint.
 
     ``bounded``: the schema may hold lengths. ``dropped``: parameters it refuses. ``token_field``: what it calls the
-    token limit, ``""`` where it takes none. ``findings``: what the probe saw, in words.
+    token limit, ``""`` where it takes none. ``findings``: what the probe saw, in words. ``assumed``: nobody probed.
     """
 
     rung: Rung
@@ -54,6 +54,7 @@ class Capabilities(Record):
     dropped: tuple[str, ...] = ()
     model_served: str | None = None
     findings: tuple[str, ...] = ()
+    assumed: bool = False
 
     def fit(self, request: ChatRequest) -> ChatRequest:
         """The request as this endpoint takes it."""

@@ -31,7 +31,7 @@ def open_openai(settings: Settings, store: Store, *, offline: bool = False) -> O
     """The judge behind an OpenAI-compatible endpoint, over an open store. Raises ``SettingsError``."""
     if settings.model is None:
         raise SettingsError("judge openai needs a model: give --model NAME (or CLASSIFIER_MODEL)")
-    from classifier.judges.dialogue import OpenAISettings
+    from classifier.judges.dialogue import OpenAISettings, by_file
     from classifier.judges.openai import OpenAIJudge
 
     asked = OpenAISettings(
@@ -44,6 +44,6 @@ def open_openai(settings: Settings, store: Store, *, offline: bool = False) -> O
         max_tokens=settings.max_tokens,
         timeout=settings.timeout,
         concurrency=settings.concurrency,
-        offline=offline,
+        offline=offline or by_file(settings.base_url or ""),
     )
     return OpenAIJudge.open(asked, store)
