@@ -5,8 +5,12 @@ import os
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests import model_server as server
+
+settings.register_profile("steady", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("steady")  # a busy machine is no reason to fail
 
 RECORDED_HOST = "127.0.0.1:8080"
 """What stands in the cassettes in place of the port that the recording happened to have."""

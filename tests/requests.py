@@ -15,7 +15,7 @@ REQUEST = ChatRequest(
     seed=1,
     sample=0,
     max_tokens=100,
-    token_field="max_tokens",
+    token_field="max_tokens",  # noqa: S106 (a parameter's name)
     timeout=60.0,
 )
 

@@ -1,5 +1,6 @@
 """Raw answers become labels only with words that are really in the text."""
 
+import contextlib
 import json
 import re
 
@@ -205,15 +206,16 @@ def test_the_reason_names_the_field_what_was_given_and_what_is_allowed():
     assert "critique" in caught.value.raw
 
 
-@given(st.text(max_size=300) | st.recursive(st.none() | st.booleans() | st.floats() | st.text(max_size=5),
-       lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=4)).map(json.dumps))  # fmt: skip
+scalars = st.none() | st.booleans() | st.floats() | st.text(max_size=5)
+structures = st.recursive(
+    scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=4)
+)
+
+
+@given(st.text(max_size=300) | structures.map(json.dumps))
 def test_whatever_is_said_is_an_answer_or_a_typed_refusal(raw):
-    try:
-        answer = read_answer(raw)
-    except AnswerInvalidError as error:
-        assert str(error)
-    else:
-        assert answer.polarity in Polarity
+    with contextlib.suppress(AnswerInvalidError):
+        assert read_answer(raw).polarity in Polarity
 
 
 def test_the_schema_is_strict_and_reasons_come_first():

@@ -80,9 +80,9 @@ def test_words_copied_from_what_was_shown_are_found_in_the_original(text):
 
 @hostile
 def test_an_honest_model_labels_a_hostile_passage(text, tmp_path):
-    with HostileServer(lambda body, n: Reply(answer_json(evidence=quoted(body)))) as server:
-        with Store(tmp_path / "s.sqlite") as store:
-            (prediction,), _ = ask(server, store, [context_task(text)])
+    honest_server = HostileServer(lambda body, n: Reply(answer_json(evidence=quoted(body))))
+    with honest_server as server, Store(tmp_path / "s.sqlite") as store:
+        (prediction,), _ = ask(server, store, [context_task(text)])
     assert prediction.status is Status.LABELLED
     assert (prediction.label.role, prediction.label.polarity) == (Role.BACKGROUND, Polarity.NEUTRAL)
 

@@ -67,7 +67,7 @@ def test_examples_have_a_slot_and_leave_no_trace_when_absent():
 
 
 def test_an_unknown_prompt_and_a_broken_template_are_settings_errors(tmp_path):
-    with pytest.raises(SettingsError, match="unknown prompt 'v99'.*known: v1"):
+    with pytest.raises(SettingsError, match=r"unknown prompt 'v99'.*known: v1"):
         Prompt("v99")
     for kind in ("passages", "summary"):
         (tmp_path / f"{kind}-x.md.j2").write_text("{% block system %}{{ nothing }}{% endblock %}")

@@ -20,6 +20,7 @@ from classifier.judges.request import (
     ChatRequest,
     Rung,
     canonical,
+    canonical_request,
     key_material,
     request_key,
 )
@@ -80,6 +81,7 @@ def test_the_key_made_in_pieces_is_the_sha256_of_the_canonical_request(field):
     ):
         whole = hashlib.sha256(canonical(key_material(r)).encode("utf-8", "surrogatepass")).digest()
         assert request_key(r) == whole
+        assert canonical_request(r) == canonical(key_material(r))
 
 
 def test_an_answer_comes_back_as_it_was_said(tmp_path):
@@ -228,7 +230,7 @@ def test_a_full_disk_is_one_clear_line_and_keeps_what_was_there(tmp_path):
         store.put([row("first")])
         pages = store._db.execute("PRAGMA page_count").fetchone()[0]
         store._db.execute(f"PRAGMA max_page_count={pages}")
-        with pytest.raises(StoreError, match="cannot be written.*full") as caught:
+        with pytest.raises(StoreError, match=r"cannot be written.*full") as caught:
             store.put([row("x" * 100_000, REQUEST._replace(sample=9))])
         one_line(caught)
         assert store.find([request_key(REQUEST)])[0].content == "first"

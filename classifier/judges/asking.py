@@ -12,7 +12,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wai
 from classifier.errors import JudgeUnavailableError
 from classifier.judges.admission import Admission
 from classifier.judges.dialogue import OpenAISettings
-from classifier.judges.request import ChatRequest, canonical, key_material, request_key
+from classifier.judges.request import ChatRequest, canonical_request, request_key
 from classifier.judges.transport import Reply, Transport
 from classifier.store import RawAnswer, Store, StoredAnswer
 
@@ -68,7 +68,7 @@ class Asker:
     async def _ask(self, key: bytes, request: ChatRequest) -> RawAnswer:
         """Ask, and store the raw answer before anybody reads it."""
         answer = (await self.send(request)).answer
-        self._store.put([StoredAnswer(key, canonical(key_material(request)), answer, request.endpoint)])
+        self._store.put([StoredAnswer(key, canonical_request(request), answer, request.endpoint)])
         return answer
 
     async def send(self, request: ChatRequest) -> Reply:

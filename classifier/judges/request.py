@@ -66,25 +66,39 @@ def key_material(request: ChatRequest) -> dict[str, Any]:
     return material
 
 
+def canonical_request(request: ChatRequest) -> str:
+    """``canonical(key_material(request))``: what is stored beside the answer."""
+    _, head, tail = _frame(_constant(request))
+    return head + "".join(_turn(message) for message in request.messages[1:]) + tail
+
+
 def request_key(request: ChatRequest) -> bytes:
-    """The 32 bytes of ``sha256(canonical(key_material(request)))``.
+    """The 32 bytes of the sha256 of :func:`canonical_request`.
 
     All but the messages after the first is the same for a whole run and is encoded once (a test holds that the
     pieces make the whole).
     """
-    head, tail = _frame(request._replace(messages=request.messages[:1], max_tokens=None, token_field="", timeout=0.0))
-    digest = head.copy()
+    digest, _, tail = _frame(_constant(request))
+    digest = digest.copy()
     for message in request.messages[1:]:
-        digest.update(("," + canonical(message._asdict())).encode("utf-8", "surrogatepass"))
-    digest.update(tail)
+        digest.update(_turn(message).encode("utf-8", "surrogatepass"))
+    digest.update(tail.encode("utf-8", "surrogatepass"))
     return digest.digest()
 
 
+def _turn(message: Message) -> str:
+    return "," + canonical(message._asdict())
+
+
+def _constant(request: ChatRequest) -> ChatRequest:
+    return request._replace(messages=request.messages[:1], max_tokens=None, token_field="", timeout=0.0)
+
+
 @lru_cache(maxsize=64)
-def _frame(constant: ChatRequest) -> tuple[hashlib._Hash, bytes]:
-    """The hash state up to the end of the first message, and the bytes after the last."""
+def _frame(constant: ChatRequest) -> tuple[hashlib._Hash, str, str]:
+    """The hash state up to the end of the first message, the text up to there, and the text after the last."""
     text = canonical(key_material(constant))
     messages = canonical([message._asdict() for message in constant.messages])
     before, after = text.split(f'"messages":{messages}', 1)
-    head = hashlib.sha256(f'{before}"messages":{messages[:-1]}'.encode("utf-8", "surrogatepass"))
-    return head, ("]" + after).encode("utf-8", "surrogatepass")
+    head = f'{before}"messages":{messages[:-1]}'
+    return hashlib.sha256(head.encode("utf-8", "surrogatepass")), head, "]" + after

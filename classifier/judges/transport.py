@@ -59,8 +59,11 @@ class Transport:
         """
         try:
             async with asyncio.timeout(request.timeout):
+                sent = body(request)
+                # The client walks every dictionary it is given by name; the schema, which never changes, is most of it.
+                unwalked = {"response_format": sent.pop("response_format")} if "response_format" in sent else None
                 response = await self._client.chat.completions.with_raw_response.create(
-                    **body(request), timeout=request.timeout
+                    **sent, extra_body=unwalked, timeout=request.timeout
                 )
                 headers = {name.lower(): value for name, value in response.headers.items()}
                 return Reply(read_completion(response.text, request.max_tokens), headers)
