@@ -21,6 +21,7 @@ from classifier.cli import (
     plan,
     run,
     show,
+    train,
 )
 from classifier.errors import EXIT_FAILED, EXIT_INTERRUPTED, ClassifierError
 
@@ -49,6 +50,7 @@ app.command("fetch")(fetch.fetch)
 app.command("evaluate")(evaluate.evaluate)
 app.command("agreement")(agreement.agreement)
 app.command("calibrate")(calibrate.calibrate)
+app.command("train")(train.train)
 app.command("benchmark")(benchmark.benchmark)
 app.add_typer(cache.app, name="cache")
 app.add_typer(batch.app, name="batch")

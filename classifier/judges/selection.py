@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from classifier.errors import SettingsError
@@ -21,7 +22,7 @@ def open_judge(settings: Settings, *, offline: bool = False) -> Judge:
     if name == "local":
         from classifier.judges.local.judge import LocalJudge
 
-        return LocalJudge()
+        return LocalJudge(Path(settings.model) if settings.model else None)
     from classifier.store import Store
 
     return open_openai(settings, Store(settings.store), offline=offline)

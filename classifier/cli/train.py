@@ -1,0 +1,36 @@
+"""``classify train``: make the files of the embedded judge."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from classifier.cli.terminal import out
+from classifier.errors import SettingsError
+
+
+def train(
+    data: Annotated[
+        list[Path], typer.Option("--data", help="JSONL file or folder of labelled passages; give it once for each.")
+    ],
+    folder: Annotated[Path, typer.Option("--out", help="Folder for the model files.")] = Path("model"),
+    silver: Annotated[Path | None, typer.Option("--silver", help="Labels in our own scheme for passages of --data.")] = None,
+    written: Annotated[Path | None, typer.Option("--written", help="Passages with labels in our own scheme.")] = None,
+    everything: Annotated[
+        bool, typer.Option("--everything", help="Also use sets without a permissive licence; say so if you share the files.")
+    ] = False,
+    seed: Annotated[int, typer.Option("--seed", help="Recorded in the manifest.")] = 0,
+) -> None:
+    """Train the embedded judge on --data and write its files, the same bytes for the same data."""
+    try:
+        from classifier.training.train import train as trained
+    except ModuleNotFoundError as error:
+        raise SettingsError(
+            f"training needs {error.name}: pip install 'citation-polarity-classifier[train]'"
+        ) from error
+    report = trained(data, folder, seed, silver, written, everything)
+    for corpus, count in sorted(report.examples.items()):
+        out.print(f"  {count:>7}  {corpus}", markup=False)
+    out.print(f"{report.out}: {report.size} bytes; `classify run --judge local --model {report.out}` uses it", markup=False)
