@@ -7,8 +7,10 @@ from pathlib import Path
 
 from classifier.errors import InputError
 from classifier.evaluation.agreement import annotator_agreement
+from classifier.evaluation.croissant import croissant
 from classifier.evaluation.gold import FIELDS, Gold, read_gold
 from classifier.evaluation.intervals import SEED, Estimate
+from classifier.outputs import write_json
 
 BEGIN, END = "<!-- begin measured -->", "<!-- end measured -->"
 RESAMPLES = 2000
@@ -21,7 +23,10 @@ def measured(gold: Gold) -> str:
 
 
 def write_card(folder: Path) -> Path:
-    """Renew the measured part of ``folder/README.md`` between its markers. Raises ``InputError`` without markers."""
+    """Renew the measured part of ``folder/README.md`` between its markers, and ``croissant.json`` beside it.
+
+    Raises ``InputError`` without markers.
+    """
     page = folder / "README.md"
     text = page.read_text(encoding="utf-8") if page.is_file() else ""
     before, begun, rest = text.partition(BEGIN)
@@ -30,6 +35,8 @@ def write_card(folder: Path) -> Path:
         raise InputError(f"has no lines {BEGIN} and {END}", path=page, do="put them where the figures belong")
     content = f"{before}{BEGIN}\n{measured(read_gold(folder))}\n{END}{after}"
     page.write_text(content, encoding="utf-8", newline="\n")
+    title = next((line[2:] for line in text.splitlines() if line.startswith("# ")), folder.name)
+    write_json(folder / "croissant.json", croissant(folder, name=folder.name, description=title))
     return page
 
 
