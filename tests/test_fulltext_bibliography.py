@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.pointers import HARD, hard_row, reference_scores
 from classifier.fulltext.bibliography import find_hub, match_entry
 from classifier.fulltext.document import Reference
 from classifier.fulltext.sentences import mask, sentences
 from classifier.schema import CitedWork, WorkIds
-from benchmarks.pointers import HARD, hard_row, reference_scores
 
 DL = CitedWork(hub_id="h", title="Deep Learning", authors=("Yann LeCun", "Yoshua Bengio", "Geoffrey Hinton"), year=2015,
                ids=WorkIds(doi="10.1038/nature14539"))  # fmt: skip

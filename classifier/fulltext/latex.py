@@ -14,7 +14,7 @@ from pathlib import PurePosixPath
 from classifier.errors import SourceError
 from classifier.fulltext.document import Document, Paragraph, Pointer
 from classifier.fulltext.latex_bibliography import read_references
-from classifier.fulltext.latex_plain import plain
+from classifier.fulltext.latex_plain import cheap_plain, plain
 
 TIME_LIMIT = 20.0
 """Seconds for one paper."""
@@ -170,7 +170,7 @@ class _Scanner:
         for found in _SECTION.finditer(body):
             self._chunk(body[position : found.start()])
             heading = balanced(body, found.end(), 500)
-            self._section = plain(heading) or self._section
+            self._section = cheap_plain(heading) or self._section
             position = found.end() + len(heading) + 1
         self._chunk(body[position:])
 

@@ -23,7 +23,7 @@ _NUMBER_OR_RANGE = re.compile(rf"(\d{{1,4}})(?:\]?\s*{_DASH}\s*\[?(\d{{1,4}}))?"
 _NAMED = re.compile(
     r"(?P<name>[^\W\d_][\w'’.-]*(?:\s+[^\W\d_][\w'’.-]*)*?)[^;()\d]*?[\s,(]*(?P<year>(?:18|19|20)\d{2})(?P<letter>[a-z])?\b"
 )
-_BETWEEN = re.compile(r"[\s,;&()\[\]{}/]*(?:and)?[\s,;&()\[\]{}/]*|[\s\]]*" + _DASH + r"[\s\[]*")
+_BETWEEN = re.compile(rf"[\s,;&]*(?:and)?[\s,;&]*|\]\s*[,;]?\s*\[|[\s\]]*{_DASH}[\s\[]*")
 _RANGE_GAP = re.compile(rf"\]?\s*{_DASH}\s*\[?")
 
 
@@ -152,7 +152,7 @@ def markers(paragraph: Paragraph, resolved: Sequence[Resolved]) -> tuple[Marker,
         drawn = any(
             a <= end - 1 and pointer.start < b and groups and groups[-1][0].start >= a for a, b in paragraph.markers
         )
-        if groups and (pointer.start < end or drawn or (_BETWEEN.fullmatch(gap) and "(" not in gap.partition(")")[2])):
+        if groups and (pointer.start < end or drawn or _BETWEEN.fullmatch(gap)):
             groups[-1].append(pointer)
         else:
             groups.append([pointer])
