@@ -284,7 +284,6 @@ def test_ten_thousand_works_killed_and_resumed_in_bounded_memory(tmp_path):
     assert len(hub.citing) == TOTAL
     assert sum(len(work.contexts) == 1 for work in hub.citing) == 9999, "a repeated snippet is one passage"
     assert any("stops at 9,999" in (p.note or "") for p in hub.provenance)
-    print(output, small_output)
     peak, small_peak = (int(text.rpartition("peak_kib ")[2]) for text in (output, small_output))
     size = (tmp_path / "hub.json").stat().st_size // 1024
     assert size > 15_000
