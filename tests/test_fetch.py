@@ -17,21 +17,52 @@ from classifier.schema import Hub
 from classifier.sources.settings import SourceSettings
 from tests.paths import EXAMPLE, ROOT
 from tests.replay_server import ReplayServer, Reply
-from tests.test_fulltext_readers import HTML, TEX, BIB, packed
+from tests.test_fulltext_readers import BIB, HTML, TEX, packed
 
-HUB_PAPER = {"paperId": "h" * 40, "title": "Let's Verify Step by Step", "year": 2023, "citationCount": 3, "abstract": None,
-             "authors": [{"name": "Hunter Lightman"}], "externalIds": {"ArXiv": "2305.20050"}}  # fmt: skip
+HUB_PAPER = {
+    "paperId": "h" * 40,
+    "title": "Let's Verify Step by Step",
+    "year": 2023,
+    "citationCount": 3,
+    "abstract": None,
+    "authors": [{"name": "Hunter Lightman"}],
+    "externalIds": {"ArXiv": "2305.20050"},
+}
 SNIPPET = "Process supervision (Uesato et al., 2022; Lightman et al., 2024) helps x2."
 CITING = [
-    {"contexts": [SNIPPET], "isInfluential": True, "citingPaper": {
-        "paperId": "1" * 40, "title": "A Citing Paper", "year": 2024, "authors": [{"name": "Ada A"}],
-        "externalIds": {"ArXiv": "2401.00001"}}},
-    {"contexts": [], "citingPaper": {"paperId": "2" * 40, "title": "From Source", "year": 2024, "externalIds": {"ArXiv": "2401.00002"}}},
-    {"contexts": [], "citingPaper": {"paperId": "3" * 40, "title": "Only a PDF", "year": 2025, "externalIds": {"ArXiv": "2401.00003"}}},
-]  # fmt: skip
-ATOM = b"""<feed xmlns="http://www.w3.org/2005/Atom"><entry><id>http://arxiv.org/abs/2305.20050v1</id><title>Let's Verify Step by
-Step</title><summary>About process supervision.</summary><published>2023-05-31T00:00:00Z</published><author><name>Hunter Lightman
-</name></author></entry></feed>"""
+    {
+        "contexts": [SNIPPET],
+        "isInfluential": True,
+        "citingPaper": {
+            "paperId": "1" * 40,
+            "title": "A Citing Paper",
+            "year": 2024,
+            "authors": [{"name": "Ada A"}],
+            "externalIds": {"ArXiv": "2401.00001"},
+        },
+    },
+    {
+        "contexts": [],
+        "citingPaper": {
+            "paperId": "2" * 40,
+            "title": "From Source",
+            "year": 2024,
+            "externalIds": {"ArXiv": "2401.00002"},
+        },
+    },
+    {
+        "contexts": [],
+        "citingPaper": {
+            "paperId": "3" * 40,
+            "title": "Only a PDF",
+            "year": 2025,
+            "externalIds": {"ArXiv": "2401.00003"},
+        },
+    },
+]
+ATOM = b"""<feed xmlns="http://www.w3.org/2005/Atom"><entry><id>http://arxiv.org/abs/2305.20050v1</id>
+<title>Let's Verify Step by Step</title><summary>About process supervision.</summary>
+<published>2023-05-31T00:00:00Z</published><author><name>Hunter Lightman</name></author></entry></feed>"""
 
 
 def as_json(value, status=200):
@@ -49,14 +80,31 @@ def services(request):
         "/html/2401.00002": lambda: Reply(b"<html>No HTML</html>", 404),
         "/e-print/2401.00002": lambda: Reply(packed({"main.tex": TEX, "refs.bib": BIB})),
         "/e-print/2401.00003": lambda: Reply(b"%PDF-1.5"),
-        "/works/doi:10.48550/arxiv.2305.20050": lambda: as_json({
-            "id": "https://openalex.org/W10", "title": "Let's verify step by step", "publication_year": 2023, "cited_by_count": 2}),
-        "/works": lambda: as_json({"meta": {"count": 2, "next_cursor": None}, "results": [
-            {"id": "https://openalex.org/W1", "title": "A citing paper", "publication_year": 2025,
-             "abstract_inverted_index": {"Hello": [0]}, "locations": [{"landing_page_url": "https://arxiv.org/abs/2401.00001"}]},
-            {"id": "https://openalex.org/W4", "title": "Known to OpenAlex only", "publication_year": 2024}]}),
+        "/works/doi:10.48550/arxiv.2305.20050": lambda: as_json(
+            {
+                "id": "https://openalex.org/W10",
+                "title": "Let's verify step by step",
+                "publication_year": 2023,
+                "cited_by_count": 2,
+            }
+        ),
+        "/works": lambda: as_json(
+            {
+                "meta": {"count": 2, "next_cursor": None},
+                "results": [
+                    {
+                        "id": "https://openalex.org/W1",
+                        "title": "A citing paper",
+                        "publication_year": 2025,
+                        "abstract_inverted_index": {"Hello": [0]},
+                        "locations": [{"landing_page_url": "https://arxiv.org/abs/2401.00001"}],
+                    },
+                    {"id": "https://openalex.org/W4", "title": "Known to OpenAlex only", "publication_year": 2024},
+                ],
+            }
+        ),
         "/index/v2/citations/doi:10.48550/arxiv.2305.20050": lambda: as_json([]),
-    }  # fmt: skip
+    }
     return table[path]() if path in table else None
 
 
@@ -67,36 +115,84 @@ def table(path):
 def environment(server, folder):
     names = ("S2_URL", "OPENALEX_URL", "OPENCITATIONS_URL", "EUROPEPMC_URL", "ARXIV_URL", "ARXIV_API_URL", "PITH_URL")
     return {f"CLASSIFIER_{name}": server.url for name in names} | {
-        "CLASSIFIER_S2_INTERVAL": "0", "CLASSIFIER_ARXIV_INTERVAL": "0", "CLASSIFIER_SOURCE_TRIES": "1",
-        "CLASSIFIER_SOURCE_CACHE": str(folder / "cache.sqlite"), "PATH": os.environ["PATH"], "HOME": str(folder),
-        "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1",
-    }  # fmt: skip
+        "CLASSIFIER_S2_INTERVAL": "0",
+        "CLASSIFIER_ARXIV_INTERVAL": "0",
+        "CLASSIFIER_SOURCE_TRIES": "1",
+        "CLASSIFIER_SOURCE_CACHE": str(folder / "cache.sqlite"),
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder),
+        "PYTHONPATH": str(ROOT),
+        "PYTHONUTF8": "1",
+    }
 
 
 def run(*arguments, server, folder):
-    return subprocess.run([sys.executable, "-m", "classifier", *map(str, arguments)], cwd=folder, text=True, check=False,
-                          env=environment(server, folder), capture_output=True, timeout=180)  # fmt: skip
+    return subprocess.run(
+        [sys.executable, "-m", "classifier", *map(str, arguments)],
+        cwd=folder,
+        text=True,
+        check=False,
+        env=environment(server, folder),
+        capture_output=True,
+        timeout=180,
+    )
 
 
 def settings_for(server, folder):
-    return SourceSettings(s2_url=server.url, openalex_url=server.url, opencitations_url=server.url, arxiv_url=server.url,
-                          arxiv_api_url=server.url, s2_interval=0, arxiv_interval=0, source_tries=1,
-                          europepmc_url=server.url, source_cache=str(folder / "cache.sqlite"))  # fmt: skip
+    return SourceSettings(
+        s2_url=server.url,
+        openalex_url=server.url,
+        opencitations_url=server.url,
+        arxiv_url=server.url,
+        arxiv_api_url=server.url,
+        s2_interval=0,
+        arxiv_interval=0,
+        source_tries=1,
+        europepmc_url=server.url,
+        source_cache=str(folder / "cache.sqlite"),
+    )
 
 
 def test_an_arxiv_id_becomes_a_hub_with_passages(tmp_path):
     with ReplayServer(services) as server:
-        done = run("fetch", "arXiv:2305.20050", "--source", "semantic_scholar", "--source", "openalex", "--source", "arxiv",
-                   server=server, folder=tmp_path)  # fmt: skip
+        done = run(
+            "fetch",
+            "arXiv:2305.20050",
+            "--source",
+            "semantic_scholar",
+            "--source",
+            "openalex",
+            "--source",
+            "arxiv",
+            server=server,
+            folder=tmp_path,
+        )
         assert done.returncode == 0, done.stderr
         assert done.stdout.startswith("hub.json: 4 citing works, 2 with a passage, 5 passages, ")
         asked = len(server.requests)
-        again = run("fetch", "arXiv:2305.20050", "--source", "semantic_scholar", "--source", "openalex", "--source", "arxiv",
-                    "--offline", "--out", "again.json", server=server, folder=tmp_path)  # fmt: skip
+        again = run(
+            "fetch",
+            "arXiv:2305.20050",
+            "--source",
+            "semantic_scholar",
+            "--source",
+            "openalex",
+            "--source",
+            "arxiv",
+            "--offline",
+            "--out",
+            "again.json",
+            server=server,
+            folder=tmp_path,
+        )
         assert len(server.requests) == asked, "everything after it works offline"
         assert again.stdout.startswith("again.json: 4 citing works, 2 with a passage, 5 passages, 0 requests")
     hub = Hub.model_validate_json((tmp_path / "hub.json").read_bytes())
-    assert (hub.cited.ids.arxiv_id, hub.cited.abstract, hub.announced) == ("2305.20050", "About process supervision.", 3)
+    assert (hub.cited.ids.arxiv_id, hub.cited.abstract, hub.announced) == (
+        "2305.20050",
+        "About process supervision.",
+        3,
+    )
     works = {work.title: work for work in hub.citing}
     first = works["A Citing Paper"]
     assert (first.abstract, first.influential, first.ids.openalex_id) == ("Hello", True, "W1")
@@ -119,8 +215,12 @@ def test_full_text_that_the_user_has(tmp_path):
     (papers / "other.html").write_bytes(HTML.replace("Let’s verify step".encode(), b"Some other title"))
     (papers / "scan.pdf").write_bytes(b"%PDF-1.4")
     with ReplayServer(services) as server:
-        result = fetch("arXiv:2305.20050", FetchOptions(tmp_path / "h.json", ("semantic_scholar",), fulltext=papers),
-                       lambda _: None, settings_for(server, tmp_path))  # fmt: skip
+        result = fetch(
+            "arXiv:2305.20050",
+            FetchOptions(tmp_path / "h.json", ("semantic_scholar",), fulltext=papers),
+            lambda _: None,
+            settings_for(server, tmp_path),
+        )
     hub = Hub.model_validate_json(result.hub.read_bytes())
     works = {work.title: work for work in hub.citing}
     assert len(works["A Citing Paper"].contexts) == 3
@@ -160,7 +260,16 @@ def test_a_source_that_fails_is_a_row_and_the_others_go_on(tmp_path):
         return Reply(b"<html>", 500) if request.path == "/works" else services(request)
 
     with ReplayServer(broken) as server:
-        done = run("fetch", "2305.20050", "--source", "semantic_scholar", "--source", "openalex", server=server, folder=tmp_path)
+        done = run(
+            "fetch",
+            "2305.20050",
+            "--source",
+            "semantic_scholar",
+            "--source",
+            "openalex",
+            server=server,
+            folder=tmp_path,
+        )
     assert done.returncode == 3
     assert done.stdout.startswith("hub.json: 3 citing works")
     (row,) = table(tmp_path / "hub.report.csv")
@@ -225,17 +334,35 @@ def many(request):
     """10,500 citing works in both services, as heavy as real ones."""
     if request.path == "/paper/ARXIV:2305.20050/citations":
         offset, limit = int(request.query["offset"]), int(request.query["limit"])
-        data = [{"contexts": [f"Work {n} follows (Lightman et al., 2023) closely. " + "It says more words. " * 12] * 2,
-                 "citingPaper": {"paperId": f"{n:040d}", "title": f"Citing work number {n} of many", "year": 2024,
-                                 "abstract": " ".join(ABSTRACT), "externalIds": {"ArXiv": f"2401.{n:05d}"}}}
-                for n in range(offset, min(offset + limit, TOTAL))]  # fmt: skip
+        data = [
+            {
+                "contexts": [f"Work {n} follows (Lightman et al., 2023) closely. " + "It says more words. " * 12] * 2,
+                "citingPaper": {
+                    "paperId": f"{n:040d}",
+                    "title": f"Citing work number {n} of many",
+                    "year": 2024,
+                    "abstract": " ".join(ABSTRACT),
+                    "externalIds": {"ArXiv": f"2401.{n:05d}"},
+                },
+            }
+            for n in range(offset, min(offset + limit, TOTAL))
+        ]
         return as_json({"offset": offset, "data": data} | ({"next": offset + limit} if offset + limit < TOTAL else {}))
     if request.path == "/works":
         start = 0 if request.query["cursor"] == "*" else int(request.query["cursor"])
-        results = [{"id": f"https://openalex.org/W{n + 100}", "title": f"Citing work number {n} of many", "publication_year": 2024,
-                    "abstract_inverted_index": ABSTRACT, "locations": [{"landing_page_url": f"https://arxiv.org/abs/2401.{n:05d}"}]}
-                   for n in range(start, min(start + 100, TOTAL))]  # fmt: skip
-        return as_json({"meta": {"count": TOTAL, "next_cursor": str(start + 100) if results else None}, "results": results})
+        results = [
+            {
+                "id": f"https://openalex.org/W{n + 100}",
+                "title": f"Citing work number {n} of many",
+                "publication_year": 2024,
+                "abstract_inverted_index": ABSTRACT,
+                "locations": [{"landing_page_url": f"https://arxiv.org/abs/2401.{n:05d}"}],
+            }
+            for n in range(start, min(start + 100, TOTAL))
+        ]
+        return as_json(
+            {"meta": {"count": TOTAL, "next_cursor": str(start + 100) if results else None}, "results": results}
+        )
     return services(request)
 
 
@@ -259,9 +386,26 @@ def test_ten_thousand_works_killed_and_resumed_in_bounded_memory(tmp_path):
         return many(request)
 
     def start(*more):
-        command = [sys.executable, "-c", MEASURED, "fetch", "2305.20050", "--source", "semantic_scholar", "--source", "openalex", *more]
-        return subprocess.Popen(command, cwd=tmp_path, env=environment(server, tmp_path), text=True,
-                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)  # fmt: skip
+        command = [
+            sys.executable,
+            "-c",
+            MEASURED,
+            "fetch",
+            "2305.20050",
+            "--source",
+            "semantic_scholar",
+            "--source",
+            "openalex",
+            *more,
+        ]
+        return subprocess.Popen(
+            command,
+            cwd=tmp_path,
+            env=environment(server, tmp_path),
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
 
     with ReplayServer(watched) as server:
         first = start()
@@ -287,4 +431,6 @@ def test_ten_thousand_works_killed_and_resumed_in_bounded_memory(tmp_path):
     peak, small_peak = (int(text.rpartition("peak_kib ")[2]) for text in (output, small_output))
     size = (tmp_path / "hub.json").stat().st_size // 1024
     assert size > 15_000
-    assert peak - small_peak < size // 2, f"memory grows with the hub: {small_peak} KiB for 500 works, {peak} KiB for 10,500"
+    assert peak - small_peak < size // 2, (
+        f"memory grows with the hub: {small_peak} KiB for 500 works, {peak} KiB for 10,500"
+    )

@@ -15,29 +15,21 @@ from classifier.fulltext.grobid import GrobidClient
 from classifier.fulltext.latex import read_latex
 from classifier.fulltext.reader import Unreadable, read_bytes, read_folder
 from classifier.schema import CitedWork, WorkIds
-from tests.paths import SHARED
+from tests.paths import ROOT, SHARED
 from tests.replay_server import ReplayServer, Reply
 
+DATA = ROOT / "tests" / "data" / "fulltext"
 FULLTEXT = SHARED / "fulltext"
 samples = pytest.mark.skipif(not FULLTEXT.is_dir(), reason=f"no sample papers at {FULLTEXT}")
-HUB = CitedWork(hub_id="h", title="Let's Verify Step by Step", authors=("Hunter Lightman", "Vineet Kosaraju"), year=2023,
-                ids=WorkIds(arxiv_id="2305.20050"))  # fmt: skip
+HUB = CitedWork(
+    hub_id="h",
+    title="Let's Verify Step by Step",
+    authors=("Hunter Lightman", "Vineet Kosaraju"),
+    year=2023,
+    ids=WorkIds(arxiv_id="2305.20050"),
+)
 
-HTML = """<!DOCTYPE html><html><head><title>x</title></head><body><article class="ltx_document">
-<h1 class="ltx_title ltx_title_document">A Citing Paper</h1>
-<section class="ltx_section"><h2 class="ltx_title ltx_title_section"><span class="ltx_tag">2 </span>Related Work</h2>
-<p class="ltx_p">Rewards matter. Process supervision <cite class="ltx_cite ltx_citemacro_citep">(Uesato et al., <a class="ltx_ref"
-href="#bib.bib2">2022</a>; Lightman et al., <a class="ltx_ref" href="https://arxiv.org/html/1#bib.bib1">2024</a>)</cite> helps
-<math alttext="x^{2}"><mi>x</mi></math>. However, <cite class="ltx_cite ltx_citemacro_citet">Lightman et al. (<a class="ltx_ref"
-href="#bib.bib1">2024</a>)</cite> need labels.<span class="ltx_note"><span class="ltx_note_content">A note on
-<cite class="ltx_cite">[<a class="ltx_ref" href="#bib.bib1">1</a>]</cite> here.</span></span> See
-<cite class="ltx_cite">(<span class="ltx_missing_citation">lost</span>)</cite>.</p></section>
-<section class="ltx_bibliography"><ul>
-<li id="bib.bib1" class="ltx_bibitem"><span class="ltx_tag">Lightman et al. (2024)</span>
-<span class="ltx_bibblock">Hunter Lightman, Vineet Kosaraju, and Karl Cobbe.</span>
-<span class="ltx_bibblock">Let’s verify step by step.</span><span class="ltx_bibblock">In ICLR, 2024.</span></li>
-<li id="bib.bib2" class="ltx_bibitem"><span class="ltx_bibblock">Jonathan Uesato.</span><span class="ltx_bibblock">Solving math
-word problems.</span><span class="ltx_bibblock">2022.</span></li></ul></section></article></body></html>""".encode()
+HTML = (DATA / "arxiv.html").read_bytes()
 
 
 def test_arxiv_html():
@@ -55,14 +47,7 @@ def test_arxiv_html():
     assert first.offset < second.offset < note.offset
 
 
-JATS = b"""<?xml version="1.0"?><!DOCTYPE article PUBLIC "x" "http://127.0.0.1:9/never.dtd" [<!ENTITY a SYSTEM "file:///etc/passwd">]>
-<article><front><article-meta><article-id pub-id-type="pmcid">PMC77</article-id><title-group><article-title>Citing
-</article-title></title-group></article-meta></front><body><sec><title>Results</title><p>Known before [<xref ref-type="bibr"
-rid="B1">1</xref>-<xref ref-type="bibr" rid="B4">4</xref>] &a; and [<xref ref-type="bibr" rid="B5 B2">2,5</xref>]. It
-fails.<sup><xref ref-type="bibr" rid="B2">2</xref></sup> Next one.</p></sec></body><back><ref-list>""" + b"".join(
-    b'<ref id="B%d"><label>%d</label><element-citation><person-group person-group-type="author"><name><surname>Family%c</surname>'
-    b"<given-names>A</given-names></name></person-group><article-title>Title number %d of the list</article-title><year>20%02d</year>"
-    b"</element-citation></ref>" % (n, n, 64 + n, n, n) for n in range(1, 6)) + b"</ref-list></back></article>"  # fmt: skip
+JATS = (DATA / "jats.nxml").read_bytes()
 
 
 def jats_hub(number):
@@ -90,26 +75,18 @@ def test_jats_ranges_lists_and_superscripts():
 def test_entities_are_not_resolved_and_nothing_is_fetched():
     text = " ".join(p.text for p in read_bytes(JATS, "a.nxml").paragraphs)
     assert "root:" not in text
-    bomb = b'<!DOCTYPE a [<!ENTITY x "xxxxxxxxxx">' + b"".join(
-        b'<!ENTITY x%d "%s">' % (n, b"&x%s;" % (b"" if n == 1 else b"%d" % (n - 1)) * 10) for n in range(1, 12)
-    ) + b"]><article><body><p>&x11;</p></body></article>"  # fmt: skip
+    bomb = (
+        b'<!DOCTYPE a [<!ENTITY x "xxxxxxxxxx">'
+        + b"".join(
+            b'<!ENTITY x%d "%s">' % (n, b"&x%s;" % (b"" if n == 1 else b"%d" % (n - 1)) * 10) for n in range(1, 12)
+        )
+        + b"]><article><body><p>&x11;</p></body></article>"
+    )
     assert sum(len(p.text) for p in read_bytes(bomb, "bomb.xml").paragraphs) < 1000
 
 
-TEX = rb"""\documentclass{article}\newcommand{\ours}{OurNet\xspace}
-\begin{document}\title{A {B} paper}
-\section{Intro}
-Recent work~\citep{lightman2023lets,uesato2022} trains \emph{process} models, e.g.\ with \ours. % hidden \cite{lightman2023lets}
-However, \citet[see][p.~3]{lightman2023lets} show $x_1^2$ that 80\% of G\"odel's labels fail.
-\begin{comment} \cite{lightman2023lets} \end{comment}\nocite{lightman2023lets}
-
-\input{sec/two}\input{main}
-\bibliography{refs}
-\end{document} \cite{lightman2023lets}"""
-BIB = rb"""@article{lightman2023lets, title={Let's Verify {S}tep by Step}, author={Lightman, Hunter and Kosaraju, Vineet},
-journal={arXiv preprint arXiv:2305.20050}, year={2023}}
-@misc{uesato2022, title = "Solving {M}ath", author = {Jonathan Uesato and others}, year = 2022,}
-@misc{unused, title = {Never cited}"""
+TEX = (DATA / "main.tex").read_bytes()
+BIB = (DATA / "refs.bib").read_bytes()
 
 
 def test_latex_source():
@@ -130,7 +107,8 @@ def test_latex_source():
 @pytest.mark.parametrize(
     "bbl",
     [
-        rb"\begin{thebibliography}{1}\bibitem[{Lightman et~al.(2023)}]{k} H.~Lightman and V.~Kosaraju. \newblock Let's verify "
+        rb"\begin{thebibliography}{1}\bibitem[{Lightman et~al.(2023)}]{k} H.~Lightman and V.~Kosaraju. "
+        rb"\newblock Let's verify "
         rb"step by step. \newblock \emph{arXiv:2305.20050}, 2023. \bibitem{o} Other. \end{thebibliography}",
         rb"""\entry{k}{article}{}
   \name{author}{2}{}{%
@@ -157,8 +135,19 @@ def test_a_latex_file_that_takes_too_long_is_left_out():
     assert time.monotonic() - start < 5
 
 
-@pytest.mark.parametrize("text", ["{" * 50_000, "\\cite[" * 30_000, "\\input{a}" * 30_000, "\\\\" * 50_000 + "%", "$" * 50_001,
-                                  "\\begin{" * 30_000, "\\section{" * 20_000, "\\newcommand{\\a}{" * 10_000])  # fmt: skip
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{" * 50_000,
+        "\\cite[" * 30_000,
+        "\\input{a}" * 30_000,
+        "\\\\" * 50_000 + "%",
+        "$" * 50_001,
+        "\\begin{" * 30_000,
+        "\\section{" * 20_000,
+        "\\newcommand{\\a}{" * 10_000,
+    ],
+)
 def test_hostile_latex_ends(text):
     start = time.monotonic()
     read_latex({"a.tex": b"\\begin{document} \\cite{k} " + text.encode()}, "a.tex")
@@ -226,9 +215,20 @@ def test_links_floods_and_bombs_are_refused(monkeypatch):
 
 
 def test_every_unreadable_file_is_a_row(tmp_path):
-    files = {"a.html": HTML, "b.pdf": b"%PDF-1.7 ...", "c.json": b"{broken", "d.xml": b"<oops/>", "e.html": b"<html>404</html>",
-             "f.tar.gz": b"\x1f\x8bjunk", "g.dat": b"\x00\x01", "h.json": b'{"title": "no body"}', "j.jsonl": b'{"x": 1}\n[1]\n',
-             "k.json": b"[" * 100_000, "paper/main.tex": TEX, "paper/refs.bib": BIB}  # fmt: skip
+    files = {
+        "a.html": HTML,
+        "b.pdf": b"%PDF-1.7 ...",
+        "c.json": b"{broken",
+        "d.xml": b"<oops/>",
+        "e.html": b"<html>404</html>",
+        "f.tar.gz": b"\x1f\x8bjunk",
+        "g.dat": b"\x00\x01",
+        "h.json": b'{"title": "no body"}',
+        "j.jsonl": b'{"x": 1}\n[1]\n',
+        "k.json": b"[" * 100_000,
+        "paper/main.tex": TEX,
+        "paper/refs.bib": BIB,
+    }
     for name, data in files.items():
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
@@ -256,11 +256,7 @@ def test_every_unreadable_file_is_a_row(tmp_path):
     assert all("\n" not in reason for reason in reasons.values())
 
 
-TEI = b"""<TEI xmlns="http://www.tei-c.org/ns/1.0"><teiHeader><fileDesc><titleStmt><title>Citing</title></titleStmt></fileDesc></teiHeader>
-<text><body><div><head n="1">Intro</head><p>As shown <ref type="bibr">(Lightman et al., 2023)</ref>. And Lightman et al. (2023) too.
-Footnote <ref type="bibr">4</ref> not.</p></div></body><back><div><listBibl><biblStruct xml:id="b0"><analytic><title>Let's verify step
-by step</title><author><persName><forename>H</forename><surname>Lightman</surname></persName></author></analytic><monogr><imprint><date
-when="2023"/></imprint></monogr></biblStruct></listBibl></div></back></text></TEI>"""
+TEI = (DATA / "grobid.tei.xml").read_bytes()
 
 
 def test_tei_without_targets_falls_back_to_the_printed_marker():
@@ -288,8 +284,11 @@ def test_pdf_through_a_grobid_server():
 
 
 @samples
-@pytest.mark.parametrize("row", json.loads((FULLTEXT / "hub_pointers.json").read_text()) if FULLTEXT.is_dir() else [],
-                         ids=lambda row: f"{row['file']}-{row['hub']}")  # fmt: skip
+@pytest.mark.parametrize(
+    "row",
+    json.loads((FULLTEXT / "hub_pointers.json").read_text()) if FULLTEXT.is_dir() else [],
+    ids=lambda row: f"{row['file']}-{row['hub']}",
+)
 def test_samples_with_known_counts(row):
     from benchmarks.pointers import HUBS, linked_pointers, sample
 
