@@ -276,6 +276,58 @@ def test_a_source_that_fails_is_a_row_and_the_others_go_on(tmp_path):
     assert (row["source"], row["item"], row["outcome"]) == ("openalex", "list of citing works", "failed")
 
 
+def test_a_source_that_does_not_know_the_hub_is_no_failure(tmp_path):
+    hub = {"paperId": "5" * 40, "title": "No identifiers elsewhere", "year": 2020, "citationCount": 1}
+
+    def play(request):
+        if request.path == f"/paper/{'5' * 40}":
+            return as_json(hub)
+        return as_json({"offset": 0, "data": CITING}) if request.path.endswith("/citations") else None
+
+    with ReplayServer(play) as server:
+        done = run("fetch", "5" * 40, server=server, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert [(row["source"], row["outcome"]) for row in table(tmp_path / "hub.report.csv")] == [
+        ("openalex", "not covered"),
+        ("opencitations", "not covered"),
+    ]
+    assert "note: 2 works on arXiv have no passage; `classify fetch hub.json --source arxiv" in done.stderr
+    with ReplayServer(services) as server:
+        done = run("fetch", "hub.json", "--source", "arxiv", server=server, folder=tmp_path)
+    assert done.stdout.startswith("hub.json: 3 citing works, 1 with a passage"), "the hub has no authors to match by"
+
+
+def test_an_input_whose_hub_is_ambiguous_is_asked_back(tmp_path):
+    twice = [HUB_PAPER, HUB_PAPER | {"paperId": "8" * 40, "authors": [{"name": "Someone Else"}], "externalIds": None}]
+
+    def play(request):
+        return as_json({"data": twice}) if request.path.startswith("/paper/search") else None
+
+    with ReplayServer(play) as server:
+        done = run("fetch", EXAMPLE, "--source", "semantic_scholar", server=server, folder=tmp_path)
+    assert done.returncode == 2
+    assert "error: 2 works carry this title" in done.stderr
+    assert "arXiv:2305.20050  Let's Verify Step by Step (Hunter Lightman, 2023, cited 3 times)" in done.stderr
+
+
+def test_a_pith_hub_page(tmp_path):
+    uuid = "6d05b790-04c5-4fd2-91b2-ba1dfdd5770f"
+    record = {
+        "work": HUB_PAPER | {"arxiv_id": "2305.20050", "cited_by_count": 93, "authors": ["Hunter Lightman"]},
+        "citing_papers": [{"title": "One", "arxiv_id": "2401.00009", "headline": "Its summary."}],
+    }
+
+    def play(request):
+        return as_json(record) if request.path == f"/citations/{uuid}.json" else None
+
+    with ReplayServer(play) as server:
+        address = f"https://pith.science/citations/{uuid}"
+        done = run("fetch", address, "--source", "pith", server=server, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    hub = Hub.model_validate_json((tmp_path / "hub.json").read_bytes())
+    assert (hub.announced, [(w.citing_id, w.summary) for w in hub.citing]) == (93, [("2401.00009", "Its summary.")])
+
+
 def test_nothing_at_all_is_an_error(tmp_path):
     def broken(request):
         return Reply(b"", 500) if request.path.endswith("/citations") else services(request)

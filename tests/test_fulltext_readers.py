@@ -7,6 +7,7 @@ import zipfile
 
 import pytest
 
+from benchmarks.pointers import converted_links
 from classifier.errors import SourceError
 from classifier.fulltext import latex_plain
 from classifier.fulltext.archive import MAX_FILES, unpack
@@ -45,6 +46,21 @@ def test_arxiv_html():
     assert note.text == "A note on [[[1]]] here."
     assert (first.match_method, first.match_confidence) == ("title", 0.98)
     assert first.offset < second.offset < note.offset
+
+
+def test_a_real_conversion_by_latexml_and_its_source_give_the_same_passages():
+    page = read_bytes((DATA / "latexml.html").read_bytes(), "latexml.html")
+    source = read_bytes((DATA / "latexml.tex").read_bytes(), "latexml.tex")
+    both = [find_contexts(document, HUB) for document in (page, source)]
+    assert [found.pointers for found in both] == [10, 10]
+    assert [c.section for c in both[0].contexts][-1] == "Numbers"
+    assert [c.shared for c in both[0].contexts] == [1, 2, 1, 1, 1, 1, 1, 1]
+    texts = [c.text for c in both[0].contexts]
+    assert "However, [[Lightman et al. (2024)]] need labels, as [[Lightman et al. (2024, Section 3)]] say." in texts
+    assert "PRM ([[Lightman et al., 2024]]) | 78" in texts
+    assert "Model Score PRM [[[lightman]]] 78" in [c.text for c in both[1].contexts]
+    links = {(kind, expected, read) for kind, _, expected, read in converted_links()}
+    assert links == {("latexml_html", 13, 13), ("latex", 13, 13)}
 
 
 JATS = (DATA / "jats.nxml").read_bytes()

@@ -140,8 +140,10 @@ def mark_span(text: str, group: Marker, pointer: Resolved) -> Span:
         names = re.search(r"[^\W\d_][\w'’-]*(?:\s+et\s+al\.?|\s+(?:and|&)\s+[^\W\d_][\w'’-]*)?,?\s*\(?$", text[:start])
         if names and names[0][0].isupper():
             start = names.start()
-    closes = text[end : end + 1] == ")" and text[start:end].count("(") > text[start:end].count(")")
-    return start, end + closes
+    if text[start:end].count("(") > text[start:end].count(")"):  # a note may stand before the bracket closes
+        closing = re.match(r"[^();]{0,60}\)", text[end:])
+        end += closing.end() if closing else 0
+    return start, end
 
 
 def _merged(spans: Sequence[Span]) -> list[Span]:

@@ -62,7 +62,7 @@ class _Worker:
 
     def _running(self) -> subprocess.Popen[str]:
         if self._process is None or self._process.poll() is not None:
-            self._process = subprocess.Popen(
+            self._process = subprocess.Popen(  # noqa: S603 - our own module, nothing of the text in the arguments
                 self._command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
