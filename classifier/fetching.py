@@ -137,9 +137,8 @@ class _Fetch:
         bare = sum(bool(work.ids.arxiv_id) and not work.contexts for work in self.staging.works())
         if bare:
             minutes = max(1, round(bare * self.settings.arxiv_interval / 60))
-            self.say(
-                f"note: {bare} works on arXiv have no passage; --source arxiv reads them, in {minutes} min or more"
-            )
+            command = f"classify fetch {self.options.out} --source arxiv --out {self.options.out}"
+            self.say(f"note: {bare} works on arXiv have no passage; `{command}` reads them, in {minutes} min or more")
 
     def _hub_of(self, what: str) -> CitedWork:
         """The hub's own record; an input file also gives its works, which keep their ids and order."""
