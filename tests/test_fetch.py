@@ -187,6 +187,20 @@ def test_an_arxiv_id_becomes_a_hub_with_passages(tmp_path):
         )
         assert len(server.requests) == asked, "everything after it works offline"
         assert again.stdout.startswith("again.json: 4 citing works, 2 with a passage, 5 passages, 0 requests")
+        twice = run(
+            "fetch",
+            "again.json",
+            "--source",
+            "semantic_scholar",
+            "--source",
+            "arxiv",
+            "--offline",
+            "--out",
+            "b.json",
+            server=server,
+            folder=tmp_path,
+        )
+        assert twice.stdout.startswith("b.json: 4 citing works, 2 with a passage, 5 passages"), "nothing is added twice"
     hub = Hub.model_validate_json((tmp_path / "hub.json").read_bytes())
     assert (hub.cited.ids.arxiv_id, hub.cited.abstract, hub.announced) == (
         "2305.20050",

@@ -285,6 +285,38 @@ def test_tei_without_targets_falls_back_to_the_printed_marker():
     assert found.contexts[0].match_confidence == 0.784
 
 
+def test_a_marker_that_fits_two_entries_is_not_used_and_counted():
+    entry = (
+        b'<biblStruct xml:id="b1"><analytic><title>Another paper of the year</title><author><persName>'
+        b'<surname>Lightman</surname></persName></author></analytic><monogr><imprint><date when="2023"/></imprint></monogr>'
+        b"</biblStruct></listBibl>"
+    )
+    twin = TEI.replace(b"</listBibl>", entry)
+    found = find_contexts(read_bytes(twin, "a.tei.xml"), HUB)
+    assert (found.match.ref_ids, found.contexts, found.unclear) == (("b0",), (), 1)
+
+
+def test_a_folder_of_latex_files_beside_each_other(tmp_path):
+    (tmp_path / "one.tex").write_bytes(TEX.replace(rb"\input{sec/two}", rb"\input{part}"))
+    (tmp_path / "part.tex").write_bytes(rb"Part \cite{lightman2023lets}.")
+    (tmp_path / "refs.bib").write_bytes(BIB)
+    (document,) = read_folder(tmp_path)
+    assert find_contexts(document, HUB).pointers == 3
+
+
+@pytest.mark.skipif(not (SHARED / "api").is_dir(), reason=f"no recorded answers at {SHARED / 'api'}")
+def test_recorded_jats_of_europe_pmc():
+    folder = SHARED / "api" / "europepmc"
+    read = {
+        name: read_bytes((folder / name).read_bytes(), name) for name in ("jats_europepmc.xml", "jats_with_body.xml")
+    }
+    assert read["jats_with_body.xml"].ids.pmcid == "PMC7029759"
+    assert all(document.paragraphs for document in read.values())
+    read_bytes((folder / "jats_no_body.xml").read_bytes(), "jats_no_body.xml")
+    with pytest.raises(SourceError, match="not a JATS file"):
+        read_bytes((folder / "not_jats.xml").read_bytes(), "not_jats.xml")
+
+
 def test_pdf_through_a_grobid_server():
     with ReplayServer(lambda r: Reply(TEI) if "process" in r.path else Reply(b"true")) as server:
         grobid = GrobidClient(server.url)

@@ -66,20 +66,25 @@ class Numbering:
                 found += [self._by_number[n] for n in range(low, high + 1) if n in self._by_number]
         return tuple(dict.fromkeys(found))
 
-    def named(self, text: str) -> tuple[str, ...]:
-        """The entries that author-year segments name; a segment that fits two entries names none."""
-        found: list[str] = []
+    def candidates(self, text: str) -> list[list[str]]:
+        """For each author-year segment of a marker the entries that it fits."""
+        found: list[list[str]] = []
         for segment in text.split(";"):
             match = _NAMED.search(segment)
             if match:
                 family = squash(match["name"].split()[0])
-                fits = [
-                    r.ref_id
-                    for name, year, r in self._families
-                    if year == int(match["year"]) and same_surname(name, family)
-                ]
-                found += fits if len(fits) == 1 else []
-        return tuple(dict.fromkeys(found))
+                found.append(
+                    [
+                        r.ref_id
+                        for name, year, r in self._families
+                        if year == int(match["year"]) and same_surname(name, family)
+                    ]
+                )
+        return found
+
+    def named(self, text: str) -> tuple[str, ...]:
+        """The entries that author-year segments name; a segment that fits two entries names none."""
+        return tuple(dict.fromkeys(fits[0] for fits in self.candidates(text) if len(fits) == 1))
 
     def read(self, text: str) -> tuple[str, ...]:
         """The entries that a printed marker names, by number or by author and year."""
