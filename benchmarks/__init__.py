@@ -1,0 +1,1 @@
+"""Measurements of speed, memory and coverage; each module prints its figures."""

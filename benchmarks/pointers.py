@@ -48,7 +48,8 @@ def sample(folder: Path, name: str) -> Document:
     path = folder / name
     if path.is_file():
         return read_bytes(path.read_bytes(), name)
-    for line in (folder / "unarxive" / "cs_subset" / "hub_bert_transformer_4papers.jsonl").open("rb"):
+    papers = folder / "unarxive" / "cs_subset" / "hub_bert_transformer_4papers.jsonl"
+    for line in papers.read_bytes().splitlines():
         if json.loads(line)["paper_id"] == name:
             return read_bytes(line, name)
     raise FileNotFoundError(name)
@@ -78,6 +79,17 @@ _LINKS = {
 }
 
 
+def converted_links() -> Iterator[tuple[str, str, int, int]]:
+    """The same for a small paper of our own that LaTeXML 0.8.7 converted to HTML, and for its source."""
+    folder = ROOT / "tests" / "data" / "fulltext"
+    source = (folder / "latexml.tex").read_text(encoding="utf-8").partition(r"\begin{thebibliography}")[0]
+    expected = sum(len(keys.split(",")) for keys in re.findall(r"\\cite\w*(?:\[[^\]]*\])*\{([^}]*)\}", source))
+    for name in ("latexml.html", "latexml.tex"):
+        document = read_bytes((folder / name).read_bytes(), name)
+        read = sum(len(p.ref_ids) or 1 for paragraph in document.paragraphs for p in paragraph.pointers)
+        yield document.source, name, expected, read
+
+
 def all_links(folder: Path) -> Iterator[tuple[str, str, int, int]]:
     """Format, file, links in the raw file, links read, for every sample: whatever work they point to."""
     for kind, pattern in _LINKS.items():
@@ -89,7 +101,8 @@ def all_links(folder: Path) -> Iterator[tuple[str, str, int, int]]:
             document = read_bytes(data, path.name)
             read = sum(bool(p.ref_ids) for paragraph in document.paragraphs for p in paragraph.pointers)
             if ending == "tex":
-                expected = len(re.findall(rb"\\cite\w*\*?(?:\[[^\]]*\])*\{", re.sub(rb"(?m)%.*$", b"", data)))
+                body = re.sub(rb"(?m)%.*$", b"", data).partition(rb"\begin{thebibliography}")[0]
+                expected = len(re.findall(rb"\\cite\w*\*?(?:\[[^\]]*\])*\{", body))
             else:
                 expected = len(re.findall(pattern, data))
             yield kind, path.name, expected, read
@@ -155,6 +168,8 @@ def main() -> None:
             print(f"{kind:<18}{'all':<53}{sums['expected']:>9}{sums['linked']:>8}")
         print(f"\n{'format':<18}{'paper':<42}{'links in file':>14}{'read':>7}")
         for kind, name, expected, read in all_links(folder):
+            print(f"{kind:<18}{name:<42}{expected:>14}{read:>7}")
+        for kind, name, expected, read in converted_links():
             print(f"{kind:<18}{name:<42}{expected:>14}{read:>7}")
     else:
         print(f"no sample papers at {folder}: the pointer tables are left out")

@@ -25,7 +25,7 @@ from classifier.sources.cache import SourceCache, now
 from classifier.sources.http import SourceClient
 from classifier.sources.identify import Finder, merged
 from classifier.sources.merge import Staging, as_json_line
-from classifier.sources.records import Pages
+from classifier.sources.records import NotCoveredError, Pages
 from classifier.sources.settings import SourceSettings
 
 LISTS = (semantic_scholar.NAME, openalex.NAME, opencitations.NAME, europepmc.NAME, pith.NAME)
@@ -127,7 +127,18 @@ class _Fetch:
         if self.options.fulltext:
             self.provenance.append(passages.from_folder(self.options.fulltext, grobid))
         self.provenance += passages.from_services(self.client, self.settings, self.options.sources, self.options.limit)
+        self._advise()
         return self._write(cited)
+
+    def _advise(self) -> None:
+        """Say what could still be had: full text of works that have no passage."""
+        if arxiv.NAME in self.options.sources:
+            return
+        bare = sum(bool(work.ids.arxiv_id) and not work.contexts for work in self.staging.works())
+        if bare:
+            minutes = max(1, round(bare * self.settings.arxiv_interval / 60))
+            command = f"classify fetch {self.options.out} --source arxiv --out {self.options.out}"
+            self.say(f"note: {bare} works on arXiv have no passage; `{command}` reads them, in {minutes} min or more")
 
     def _hub_of(self, what: str) -> CitedWork:
         """The hub's own record; an input file also gives its works, which keep their ids and order."""
@@ -160,6 +171,8 @@ class _Fetch:
         try:
             found = finder.same(hub.cited)
         except ClassifierError as error:
+            if isinstance(error, InputError) and self.options.fulltext is None:
+                raise  # nothing can be fetched before the user says which work is meant
             self._failed("hub", hub.cited.title, f"the hub was not found in the sources: {error}")
             return hub.cited
         if not found:
@@ -191,6 +204,11 @@ class _Fetch:
                 if self.options.limit is not None and count >= self.options.limit:
                     notes.append(f"stopped at --limit {self.options.limit}")
                     break
+        except NotCoveredError as error:
+            self.rows.append(Row(name, "list of citing works", "not covered", str(error)))
+            self.provenance.append(Provenance(source=name, retrieved_at=now(), note=str(error)))
+            self.say(str(error))
+            return False
         except (SourceError, SettingsError) as error:
             if isinstance(error, SettingsError) and count == 0:
                 raise

@@ -123,6 +123,9 @@ class Passages:
             self._row(
                 document.source, document.name, "not cited", f"none of {len(document.references)} entries is the hub"
             )
+        elif found.unclear:
+            detail = f"{found.unclear} markers fit the hub and another entry as well, they were not used"
+            self._row(document.source, document.name, "ambiguous", detail)
         elif not found.contexts:
             self._row(
                 document.source,

@@ -59,7 +59,11 @@ class ReplayServer:
             def log_message(self, *_: Any) -> None:
                 """Keep stderr clean."""
 
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+        class _Server(ThreadingHTTPServer):
+            def handle_error(self, *_: Any) -> None:
+                """A client that was killed on purpose is no error."""
+
+        self._http = _Server(("127.0.0.1", 0), _Handler)
         self._http.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._http.server_port}"
         self._thread = threading.Thread(target=self._http.serve_forever, daemon=True)

@@ -1,17 +1,23 @@
 import json
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.pointers import HARD, hard_row, reference_scores
 from classifier.fulltext.bibliography import find_hub, match_entry
 from classifier.fulltext.document import Reference
 from classifier.fulltext.sentences import mask, sentences
 from classifier.schema import CitedWork, WorkIds
-from benchmarks.pointers import HARD, hard_row, reference_scores
 
-DL = CitedWork(hub_id="h", title="Deep Learning", authors=("Yann LeCun", "Yoshua Bengio", "Geoffrey Hinton"), year=2015,
-               ids=WorkIds(doi="10.1038/nature14539"))  # fmt: skip
+DL = CitedWork(
+    hub_id="h",
+    title="Deep Learning",
+    authors=("Yann LeCun", "Yoshua Bengio", "Geoffrey Hinton"),
+    year=2015,
+    ids=WorkIds(doi="10.1038/nature14539"),
+)
 
 
 def ref(ref_id, title="", authors=(), year=None, raw="", **ids):
@@ -86,5 +92,5 @@ def test_masking_keeps_positions_and_sentences_lie_inside(text, starts):
     assert len(mask(text, spans)) == len(text)
     found = sentences(text, spans)
     assert all(0 <= a < b <= len(text) for a, b in found)
-    assert all(x[1] <= y[0] for x, y in zip(found, found[1:], strict=False))
+    assert all(x[1] <= y[0] for x, y in pairwise(found))
     assert not any(a < edge < b for a, b in spans for s in found for edge in s if text[a:b].strip() == text[a:b])

@@ -1,42 +1,36 @@
 import io
 import json
+import sys
 import tarfile
 import time
 import zipfile
 
 import pytest
 
+from benchmarks.pointers import converted_links
 from classifier.errors import SourceError
-from classifier.fulltext import latex, latex_plain
+from classifier.fulltext import latex_plain
 from classifier.fulltext.archive import MAX_FILES, unpack
 from classifier.fulltext.contexts import find_contexts
 from classifier.fulltext.grobid import GrobidClient
 from classifier.fulltext.latex import read_latex
 from classifier.fulltext.reader import Unreadable, read_bytes, read_folder
 from classifier.schema import CitedWork, WorkIds
-from tests.paths import SHARED
+from tests.paths import ROOT, SHARED
 from tests.replay_server import ReplayServer, Reply
 
+DATA = ROOT / "tests" / "data" / "fulltext"
 FULLTEXT = SHARED / "fulltext"
 samples = pytest.mark.skipif(not FULLTEXT.is_dir(), reason=f"no sample papers at {FULLTEXT}")
-HUB = CitedWork(hub_id="h", title="Let's Verify Step by Step", authors=("Hunter Lightman", "Vineet Kosaraju"), year=2023,
-                ids=WorkIds(arxiv_id="2305.20050"))  # fmt: skip
+HUB = CitedWork(
+    hub_id="h",
+    title="Let's Verify Step by Step",
+    authors=("Hunter Lightman", "Vineet Kosaraju"),
+    year=2023,
+    ids=WorkIds(arxiv_id="2305.20050"),
+)
 
-HTML = """<!DOCTYPE html><html><head><title>x</title></head><body><article class="ltx_document">
-<h1 class="ltx_title ltx_title_document">A Citing Paper</h1>
-<section class="ltx_section"><h2 class="ltx_title ltx_title_section"><span class="ltx_tag">2 </span>Related Work</h2>
-<p class="ltx_p">Rewards matter. Process supervision <cite class="ltx_cite ltx_citemacro_citep">(Uesato et al., <a class="ltx_ref"
-href="#bib.bib2">2022</a>; Lightman et al., <a class="ltx_ref" href="https://arxiv.org/html/1#bib.bib1">2024</a>)</cite> helps
-<math alttext="x^{2}"><mi>x</mi></math>. However, <cite class="ltx_cite ltx_citemacro_citet">Lightman et al. (<a class="ltx_ref"
-href="#bib.bib1">2024</a>)</cite> need labels.<span class="ltx_note"><span class="ltx_note_content">A note on
-<cite class="ltx_cite">[<a class="ltx_ref" href="#bib.bib1">1</a>]</cite> here.</span></span> See
-<cite class="ltx_cite">(<span class="ltx_missing_citation">lost</span>)</cite>.</p></section>
-<section class="ltx_bibliography"><ul>
-<li id="bib.bib1" class="ltx_bibitem"><span class="ltx_tag">Lightman et al. (2024)</span>
-<span class="ltx_bibblock">Hunter Lightman, Vineet Kosaraju, and Karl Cobbe.</span>
-<span class="ltx_bibblock">Let’s verify step by step.</span><span class="ltx_bibblock">In ICLR, 2024.</span></li>
-<li id="bib.bib2" class="ltx_bibitem"><span class="ltx_bibblock">Jonathan Uesato.</span><span class="ltx_bibblock">Solving math
-word problems.</span><span class="ltx_bibblock">2022.</span></li></ul></section></article></body></html>""".encode()
+HTML = (DATA / "arxiv.html").read_bytes()
 
 
 def test_arxiv_html():
@@ -54,14 +48,22 @@ def test_arxiv_html():
     assert first.offset < second.offset < note.offset
 
 
-JATS = b"""<?xml version="1.0"?><!DOCTYPE article PUBLIC "x" "http://127.0.0.1:9/never.dtd" [<!ENTITY a SYSTEM "file:///etc/passwd">]>
-<article><front><article-meta><article-id pub-id-type="pmcid">PMC77</article-id><title-group><article-title>Citing
-</article-title></title-group></article-meta></front><body><sec><title>Results</title><p>Known before [<xref ref-type="bibr"
-rid="B1">1</xref>-<xref ref-type="bibr" rid="B4">4</xref>] &a; and [<xref ref-type="bibr" rid="B5 B2">2,5</xref>]. It
-fails.<sup><xref ref-type="bibr" rid="B2">2</xref></sup> Next one.</p></sec></body><back><ref-list>""" + b"".join(
-    b'<ref id="B%d"><label>%d</label><element-citation><person-group person-group-type="author"><name><surname>Family%c</surname>'
-    b"<given-names>A</given-names></name></person-group><article-title>Title number %d of the list</article-title><year>20%02d</year>"
-    b"</element-citation></ref>" % (n, n, 64 + n, n, n) for n in range(1, 6)) + b"</ref-list></back></article>"  # fmt: skip
+def test_a_real_conversion_by_latexml_and_its_source_give_the_same_passages():
+    page = read_bytes((DATA / "latexml.html").read_bytes(), "latexml.html")
+    source = read_bytes((DATA / "latexml.tex").read_bytes(), "latexml.tex")
+    both = [find_contexts(document, HUB) for document in (page, source)]
+    assert [found.pointers for found in both] == [10, 10]
+    assert [c.section for c in both[0].contexts][-1] == "Numbers"
+    assert [c.shared for c in both[0].contexts] == [1, 2, 1, 1, 1, 1, 1, 1]
+    texts = [c.text for c in both[0].contexts]
+    assert "However, [[Lightman et al. (2024)]] need labels, as [[Lightman et al. (2024, Section 3)]] say." in texts
+    assert "PRM ([[Lightman et al., 2024]]) | 78" in texts
+    assert "Model Score PRM [[[lightman]]] 78" in [c.text for c in both[1].contexts]
+    links = {(kind, expected, read) for kind, _, expected, read in converted_links()}
+    assert links == {("latexml_html", 13, 13), ("latex", 13, 13)}
+
+
+JATS = (DATA / "jats.nxml").read_bytes()
 
 
 def jats_hub(number):
@@ -89,26 +91,18 @@ def test_jats_ranges_lists_and_superscripts():
 def test_entities_are_not_resolved_and_nothing_is_fetched():
     text = " ".join(p.text for p in read_bytes(JATS, "a.nxml").paragraphs)
     assert "root:" not in text
-    bomb = b'<!DOCTYPE a [<!ENTITY x "xxxxxxxxxx">' + b"".join(
-        b'<!ENTITY x%d "%s">' % (n, b"&x%s;" % (b"" if n == 1 else b"%d" % (n - 1)) * 10) for n in range(1, 12)
-    ) + b"]><article><body><p>&x11;</p></body></article>"  # fmt: skip
+    bomb = (
+        b'<!DOCTYPE a [<!ENTITY x "xxxxxxxxxx">'
+        + b"".join(
+            b'<!ENTITY x%d "%s">' % (n, b"&x%s;" % (b"" if n == 1 else b"%d" % (n - 1)) * 10) for n in range(1, 12)
+        )
+        + b"]><article><body><p>&x11;</p></body></article>"
+    )
     assert sum(len(p.text) for p in read_bytes(bomb, "bomb.xml").paragraphs) < 1000
 
 
-TEX = rb"""\documentclass{article}\newcommand{\ours}{OurNet\xspace}
-\begin{document}\title{A {B} paper}
-\section{Intro}
-Recent work~\citep{lightman2023lets,uesato2022} trains \emph{process} models, e.g.\ with \ours. % hidden \cite{lightman2023lets}
-However, \citet[see][p.~3]{lightman2023lets} show $x_1^2$ that 80\% of G\"odel's labels fail.
-\begin{comment} \cite{lightman2023lets} \end{comment}\nocite{lightman2023lets}
-
-\input{sec/two}\input{main}
-\bibliography{refs}
-\end{document} \cite{lightman2023lets}"""
-BIB = rb"""@article{lightman2023lets, title={Let's Verify {S}tep by Step}, author={Lightman, Hunter and Kosaraju, Vineet},
-journal={arXiv preprint arXiv:2305.20050}, year={2023}}
-@misc{uesato2022, title = "Solving {M}ath", author = {Jonathan Uesato and others}, year = 2022,}
-@misc{unused, title = {Never cited}"""
+TEX = (DATA / "main.tex").read_bytes()
+BIB = (DATA / "refs.bib").read_bytes()
 
 
 def test_latex_source():
@@ -129,7 +123,8 @@ def test_latex_source():
 @pytest.mark.parametrize(
     "bbl",
     [
-        rb"\begin{thebibliography}{1}\bibitem[{Lightman et~al.(2023)}]{k} H.~Lightman and V.~Kosaraju. \newblock Let's verify "
+        rb"\begin{thebibliography}{1}\bibitem[{Lightman et~al.(2023)}]{k} H.~Lightman and V.~Kosaraju. "
+        rb"\newblock Let's verify "
         rb"step by step. \newblock \emph{arXiv:2305.20050}, 2023. \bibitem{o} Other. \end{thebibliography}",
         rb"""\entry{k}{article}{}
   \name{author}{2}{}{%
@@ -148,8 +143,7 @@ def test_latex_bibliographies(bbl):
     assert context.text == "See [[[k]]], and more."
 
 
-def test_a_latex_file_that_takes_too_long_is_left_out(monkeypatch):
-    monkeypatch.setattr(latex, "_CITE", latex._CITE)
+def test_a_latex_file_that_takes_too_long_is_left_out():
     slow = rb"\begin{document}" + b"\n\nText \\cite{k} here." * 20_000 + rb"\end{document}"
     start = time.monotonic()
     with pytest.raises(SourceError, match=r"reading took longer than 0\.05 s"):
@@ -157,8 +151,19 @@ def test_a_latex_file_that_takes_too_long_is_left_out(monkeypatch):
     assert time.monotonic() - start < 5
 
 
-@pytest.mark.parametrize("text", ["{" * 50_000, "\\cite[" * 30_000, "\\input{a}" * 30_000, "\\\\" * 50_000 + "%", "$" * 50_001,
-                                  "\\begin{" * 30_000, "\\section{" * 20_000, "\\newcommand{\\a}{" * 10_000])  # fmt: skip
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{" * 50_000,
+        "\\cite[" * 30_000,
+        "\\input{a}" * 30_000,
+        "\\\\" * 50_000 + "%",
+        "$" * 50_001,
+        "\\begin{" * 30_000,
+        "\\section{" * 20_000,
+        "\\newcommand{\\a}{" * 10_000,
+    ],
+)
 def test_hostile_latex_ends(text):
     start = time.monotonic()
     read_latex({"a.tex": b"\\begin{document} \\cite{k} " + text.encode()}, "a.tex")
@@ -168,10 +173,13 @@ def test_hostile_latex_ends(text):
 def test_a_sentence_that_hangs_the_converter_gets_the_cheap_one(monkeypatch):
     worker = latex_plain._Worker()
     assert worker.convert(r"\emph{a} G\"odel", limit=20) == "a Gödel"
-    assert worker.convert(r"\emph{a}", limit=0) is None
-    assert worker._process is None, "the worker that took too long is gone"
-    assert worker.convert(r"\emph{b}", limit=20) == "b"
     worker.stop()
+    hanging = latex_plain._Worker(sys.executable, "-c", "import time; time.sleep(600)")
+    assert hanging.convert(r"\emph{a}", limit=0.2) is None
+    assert hanging._process is None, "the worker that took too long is gone"
+    monkeypatch.setattr(latex_plain, "_WORKER", hanging)
+    monkeypatch.setattr(latex_plain, "TIME_LIMIT", 0.2)
+    assert latex_plain.plain(r"\emph{cheap} G\"odel 80\%") == "cheap Gödel 80%"
 
 
 def packed(files, kind="gz"):
@@ -223,9 +231,20 @@ def test_links_floods_and_bombs_are_refused(monkeypatch):
 
 
 def test_every_unreadable_file_is_a_row(tmp_path):
-    files = {"a.html": HTML, "b.pdf": b"%PDF-1.7 ...", "c.json": b"{broken", "d.xml": b"<oops/>", "e.html": b"<html>404</html>",
-             "f.tar.gz": b"\x1f\x8bjunk", "g.dat": b"\x00\x01", "h.json": b'{"title": "no body"}', "j.jsonl": b'{"x": 1}\n[1]\n',
-             "k.json": b"[" * 100_000, "paper/main.tex": TEX, "paper/refs.bib": BIB}  # fmt: skip
+    files = {
+        "a.html": HTML,
+        "b.pdf": b"%PDF-1.7 ...",
+        "c.json": b"{broken",
+        "d.xml": b"<oops/>",
+        "e.html": b"<html>404</html>",
+        "f.tar.gz": b"\x1f\x8bjunk",
+        "g.dat": b"\x00\x01",
+        "h.json": b'{"title": "no body"}',
+        "j.jsonl": b'{"x": 1}\n[1]\n',
+        "k.json": b"[" * 100_000,
+        "paper/main.tex": TEX,
+        "paper/refs.bib": BIB,
+    }
     for name, data in files.items():
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
@@ -253,11 +272,7 @@ def test_every_unreadable_file_is_a_row(tmp_path):
     assert all("\n" not in reason for reason in reasons.values())
 
 
-TEI = b"""<TEI xmlns="http://www.tei-c.org/ns/1.0"><teiHeader><fileDesc><titleStmt><title>Citing</title></titleStmt></fileDesc></teiHeader>
-<text><body><div><head n="1">Intro</head><p>As shown <ref type="bibr">(Lightman et al., 2023)</ref>. And Lightman et al. (2023) too.
-Footnote <ref type="bibr">4</ref> not.</p></div></body><back><div><listBibl><biblStruct xml:id="b0"><analytic><title>Let's verify step
-by step</title><author><persName><forename>H</forename><surname>Lightman</surname></persName></author></analytic><monogr><imprint><date
-when="2023"/></imprint></monogr></biblStruct></listBibl></div></back></text></TEI>"""
+TEI = (DATA / "grobid.tei.xml").read_bytes()
 
 
 def test_tei_without_targets_falls_back_to_the_printed_marker():
@@ -268,6 +283,38 @@ def test_tei_without_targets_falls_back_to_the_printed_marker():
     ]
     assert {c.match_method for c in found.contexts} == {"title+marker_text"}
     assert found.contexts[0].match_confidence == 0.784
+
+
+def test_a_marker_that_fits_two_entries_is_not_used_and_counted():
+    entry = (
+        b'<biblStruct xml:id="b1"><analytic><title>Another paper of the year</title><author><persName>'
+        b'<surname>Lightman</surname></persName></author></analytic><monogr><imprint><date when="2023"/></imprint></monogr>'
+        b"</biblStruct></listBibl>"
+    )
+    twin = TEI.replace(b"</listBibl>", entry)
+    found = find_contexts(read_bytes(twin, "a.tei.xml"), HUB)
+    assert (found.match.ref_ids, found.contexts, found.unclear) == (("b0",), (), 1)
+
+
+def test_a_folder_of_latex_files_beside_each_other(tmp_path):
+    (tmp_path / "one.tex").write_bytes(TEX.replace(rb"\input{sec/two}", rb"\input{part}"))
+    (tmp_path / "part.tex").write_bytes(rb"Part \cite{lightman2023lets}.")
+    (tmp_path / "refs.bib").write_bytes(BIB)
+    (document,) = read_folder(tmp_path)
+    assert find_contexts(document, HUB).pointers == 3
+
+
+@pytest.mark.skipif(not (SHARED / "api").is_dir(), reason=f"no recorded answers at {SHARED / 'api'}")
+def test_recorded_jats_of_europe_pmc():
+    folder = SHARED / "api" / "europepmc"
+    read = {
+        name: read_bytes((folder / name).read_bytes(), name) for name in ("jats_europepmc.xml", "jats_with_body.xml")
+    }
+    assert read["jats_with_body.xml"].ids.pmcid == "PMC7029759"
+    assert all(document.paragraphs for document in read.values())
+    read_bytes((folder / "jats_no_body.xml").read_bytes(), "jats_no_body.xml")
+    with pytest.raises(SourceError, match="not a JATS file"):
+        read_bytes((folder / "not_jats.xml").read_bytes(), "not_jats.xml")
 
 
 def test_pdf_through_a_grobid_server():
@@ -285,8 +332,11 @@ def test_pdf_through_a_grobid_server():
 
 
 @samples
-@pytest.mark.parametrize("row", json.loads((FULLTEXT / "hub_pointers.json").read_text()) if FULLTEXT.is_dir() else [],
-                         ids=lambda row: f"{row['file']}-{row['hub']}")  # fmt: skip
+@pytest.mark.parametrize(
+    "row",
+    json.loads((FULLTEXT / "hub_pointers.json").read_text()) if FULLTEXT.is_dir() else [],
+    ids=lambda row: f"{row['file']}-{row['hub']}",
+)
 def test_samples_with_known_counts(row):
     from benchmarks.pointers import HUBS, linked_pointers, sample
 

@@ -16,8 +16,13 @@ from tests.replay_server import ReplayServer, Reply, cassette, fixed
 
 API = SHARED / "api"
 recorded = pytest.mark.skipif(not API.is_dir(), reason=f"no recorded answers at {API}")
-HUB = CitedWork(hub_id="h", title="Let's Verify Step by Step", authors=("Hunter Lightman",), year=2023,
-                ids=WorkIds(arxiv_id="2305.20050", openalex_id="W1", doi="10.1000/hub", pmid="7"))  # fmt: skip
+HUB = CitedWork(
+    hub_id="h",
+    title="Let's Verify Step by Step",
+    authors=("Hunter Lightman",),
+    year=2023,
+    ids=WorkIds(arxiv_id="2305.20050", openalex_id="W1", doi="10.1000/hub", pmid="7"),
+)
 
 
 @pytest.fixture
@@ -30,9 +35,17 @@ def client(tmp_path):
 
 
 def settings_for(server):
-    return SourceSettings(s2_url=f"{server.url}/graph/v1", openalex_url=server.url, opencitations_url=server.url,
-                          europepmc_url=server.url, arxiv_url=server.url, arxiv_api_url=server.url, pith_url=server.url,
-                          s2_interval=0, arxiv_interval=0)  # fmt: skip
+    return SourceSettings(
+        s2_url=f"{server.url}/graph/v1",
+        openalex_url=server.url,
+        opencitations_url=server.url,
+        europepmc_url=server.url,
+        arxiv_url=server.url,
+        arxiv_api_url=server.url,
+        pith_url=server.url,
+        s2_interval=0,
+        arxiv_interval=0,
+    )
 
 
 def as_json(value, status=200):
@@ -86,8 +99,9 @@ def test_s2_recorded_errors(client, name):
 @recorded
 def test_s2_recorded_searches(client):
     folder = API / "semantic_scholar"
-    with ReplayServer(cassette(folder / "test_search_paper_match_title.yaml"),
-                      cassette(folder / "test_empty_paginated_results.yaml")) as server:  # fmt: skip
+    with ReplayServer(
+        cassette(folder / "test_search_paper_match_title.yaml"), cassette(folder / "test_empty_paginated_results.yaml")
+    ) as server:
         host = semantic_scholar.host(settings_for(server))
         (found,) = semantic_scholar.match(client, host, "mining association rules between")
         assert found.work.title.startswith("Mining association rules between sets")
@@ -112,9 +126,26 @@ def test_s2_says_that_it_stops_at_9999(client):
 
 
 def test_s2_null_sub_objects_and_empty_contexts(client):
-    data = [{"citingPaper": None}, None, {"contexts": None, "intents": [], "citingPaper": {
-        "paperId": "p", "title": "T", "authors": None, "externalIds": None, "abstract": None, "year": None}},
-        {"contexts": ["", None, " a  b "], "citingPaper": {"paperId": "q", "title": "U", "authors": [None, {"name": None}]}}]  # fmt: skip
+    data = [
+        {"citingPaper": None},
+        None,
+        {
+            "contexts": None,
+            "intents": [],
+            "citingPaper": {
+                "paperId": "p",
+                "title": "T",
+                "authors": None,
+                "externalIds": None,
+                "abstract": None,
+                "year": None,
+            },
+        },
+        {
+            "contexts": ["", None, " a  b "],
+            "citingPaper": {"paperId": "q", "title": "U", "authors": [None, {"name": None}]},
+        },
+    ]
     with ReplayServer(lambda _: as_json({"offset": 0, "data": data})) as server:
         (page,) = semantic_scholar.citing(client, semantic_scholar.host(settings_for(server)), HUB)
     assert [work.title for work in page.works] == ["T", "U"]
@@ -166,9 +197,16 @@ def test_s2_marks_author_and_year_only_where_they_stand_once():
 
 
 def openalex_page(numbers, cursor):
-    results = [{"id": f"https://openalex.org/W{n}", "title": f"Title {n}", "publication_year": 2024,
-                "abstract_inverted_index": {"world": [1], "hello": [0, 2]},
-                "locations": [{"landing_page_url": f"http://arxiv.org/abs/2401.{n:05d}"}]} for n in numbers]  # fmt: skip
+    results = [
+        {
+            "id": f"https://openalex.org/W{n}",
+            "title": f"Title {n}",
+            "publication_year": 2024,
+            "abstract_inverted_index": {"world": [1], "hello": [0, 2]},
+            "locations": [{"landing_page_url": f"http://arxiv.org/abs/2401.{n:05d}"}],
+        }
+        for n in numbers
+    ]
     return as_json({"meta": {"count": 3, "next_cursor": cursor}, "results": results})
 
 
@@ -222,9 +260,11 @@ def test_openalex_recorded_404_is_html_and_means_unknown(client):
 
 
 def test_openalex_cursor_without_key_says_what_to_do(client):
-    with ReplayServer(lambda _: as_json({"error": "Unauthorized", "message": "API key required"}, 401)) as server:
-        with pytest.raises(SourceError, match="HTTP 401.*needs a key.*docs/fetching.md"):
-            list(openalex.citing(client, openalex.host(settings_for(server)), HUB))
+    with (
+        ReplayServer(lambda _: as_json({"error": "Unauthorized", "message": "API key required"}, 401)) as server,
+        pytest.raises(SourceError, match=r"HTTP 401.*needs a key.*docs/fetching\.md"),
+    ):
+        list(openalex.citing(client, openalex.host(settings_for(server)), HUB))
 
 
 # --- OpenCitations
@@ -237,8 +277,17 @@ def test_opencitations_recorded_list(client):
     def as_v1(request):
         if request.path.startswith("/index/v2/citations/doi:"):
             return play(request._replace(path="/index/coci/api/v1/citations/" + request.path.partition("doi:")[2]))
-        return as_json([{"id": "doi:10.1145/3197026.3197050", "title": "A title", "author": "Doe, Jane [orcid:1]; Roe, R",
-                         "pub_date": "2018-05", "venue": "JCDL [issn:1]"}])  # fmt: skip
+        return as_json(
+            [
+                {
+                    "id": "doi:10.1145/3197026.3197050",
+                    "title": "A title",
+                    "author": "Doe, Jane [orcid:1]; Roe, R",
+                    "pub_date": "2018-05",
+                    "venue": "JCDL [issn:1]",
+                }
+            ]
+        )
 
     hub = CitedWork(hub_id="h", title="t", ids=WorkIds(doi="10.1108/jd-12-2013-0166"))
     with ReplayServer(as_v1) as server:
@@ -249,8 +298,15 @@ def test_opencitations_recorded_list(client):
 
 
 def test_opencitations_v2_ids_and_known_works_cost_no_request(client):
-    rows = [{"oci": "1", "citing": "omid:br/1 doi:10.1000/a pmid:5 openalex:W9", "cited": "doi:10.1000/hub", "creation": "2020-01"},
-            {"oci": "2", "citing": "omid:br/2", "cited": "doi:10.1000/hub"}]  # fmt: skip
+    rows = [
+        {
+            "oci": "1",
+            "citing": "omid:br/1 doi:10.1000/a pmid:5 openalex:W9",
+            "cited": "doi:10.1000/hub",
+            "creation": "2020-01",
+        },
+        {"oci": "2", "citing": "omid:br/2", "cited": "doi:10.1000/hub"},
+    ]
     with ReplayServer(lambda _: as_json(rows)) as server:
         host = opencitations.host(settings_for(server))
         pages = list(opencitations.citing(client, host, HUB, lambda ids: ids.doi == "10.1000/a"))
@@ -266,8 +322,10 @@ def test_europepmc_pages_and_404_full_text(client):
     def play(request):
         if request.path.endswith("/fullTextXML"):
             return Reply(b"", 404)
-        rows = [{"id": str(n), "source": "MED", "title": f"T {n}.", "authorString": "Doe J, Roe R.", "pubYear": 2020}
-                for n in ([1, 2] if request.query["page"] == "1" else [3])]  # fmt: skip
+        rows = [
+            {"id": str(n), "source": "MED", "title": f"T {n}.", "authorString": "Doe J, Roe R.", "pubYear": 2020}
+            for n in ([1, 2] if request.query["page"] == "1" else [3])
+        ]
         return as_json({"hitCount": 3, "citationList": {"citation": rows}})
 
     with ReplayServer(play) as server:
@@ -275,7 +333,7 @@ def test_europepmc_pages_and_404_full_text(client):
         pages = list(europepmc.citing(client, host, HUB))
         assert europepmc.full_text(client, host, "PMC1") is None
     works = [work for page in pages for work in page.works]
-    assert [(work.citing_id, work.title) for work in works][0] == ("pmid:1", "T 1")
+    assert (works[0].citing_id, works[0].title) == ("pmid:1", "T 1")
     assert works[0].authors == ("Doe J", "Roe R")
     assert len(works) == 3
 
@@ -311,10 +369,12 @@ def test_arxiv_html_that_is_an_error_page_is_no_html(client):
 
 def test_pith_is_read_as_far_as_it_is_known(client):
     uuid = "6d05b790-04c5-4fd2-91b2-ba1dfdd5770f"
-    record = {"work": {"id": uuid, "title": "Let's Verify", "arxiv_id": "2305.20050", "cited_by_count": 93, "year": 2023},
-              "hub": {"state": {"tier": "super_hub"}},
-              "citing": [{"title": "A", "arxiv_id": "2401.00001"}, {"display_title": "B", "authors": [{"name": "X"}]}],
-              "cocited": [{"title": "no"}] * 5}  # fmt: skip
+    record = {
+        "work": {"id": uuid, "title": "Let's Verify", "arxiv_id": "2305.20050", "cited_by_count": 93, "year": 2023},
+        "hub": {"state": {"tier": "super_hub"}},
+        "citing": [{"title": "A", "arxiv_id": "2401.00001"}, {"display_title": "B", "authors": [{"name": "X"}]}],
+        "cocited": [{"title": "no"}] * 5,
+    }
     with ReplayServer(fixed(f"/citations/{uuid}.json", as_json(record))) as server:
         found, page = pith.fetch(client, pith.host(settings_for(server)), uuid)
     assert found.work.ids.arxiv_id == "2305.20050"

@@ -12,7 +12,7 @@ from classifier.sources.http import SourceClient, TemporaryError, retry_after
 from classifier.sources.settings import Host, SourceSettings
 from tests.replay_server import ReplayServer, Reply
 
-SECRET = "sk-very-secret-0123456789"
+SECRET = "sk-very-secret-0123456789"  # noqa: S105 - made up, so that its way can be followed
 
 
 @pytest.fixture
@@ -60,16 +60,20 @@ def test_retry_after_is_obeyed_and_failures_are_not_stored(client):
 
 
 def test_a_pause_that_is_too_long_is_said_and_not_waited_for(client):
-    with ReplayServer(lambda _: Reply(b'{"message": "quota"}', 429, {"Retry-After": "86400"})) as server:
-        with pytest.raises(SourceError, match=r'HTTP 429 \("quota"\); asks to wait 86400 s'):
-            client.get(Host("s", server.url), "/x")
+    with (
+        ReplayServer(lambda _: Reply(b'{"message": "quota"}', 429, {"Retry-After": "86400"})) as server,
+        pytest.raises(SourceError, match=r'HTTP 429 \("quota"\); asks to wait 86400 s'),
+    ):
+        client.get(Host("s", server.url), "/x")
     assert len(server.requests) == 1
 
 
 def test_tries_end(client):
-    with ReplayServer(lambda _: Reply(b"", 503, {"Retry-After": "0"})) as server:
-        with pytest.raises(TemporaryError, match="HTTP 503"):
-            client.get(Host("s", server.url), "/x")
+    with (
+        ReplayServer(lambda _: Reply(b"", 503, {"Retry-After": "0"})) as server,
+        pytest.raises(TemporaryError, match="HTTP 503"),
+    ):
+        client.get(Host("s", server.url), "/x")
     assert len(server.requests) == 3
 
 
@@ -146,8 +150,9 @@ def test_an_error_that_comes_as_200_is_raised_and_not_stored(client):
 
 def test_html_instead_of_json_is_one_line(client):
     with ReplayServer(lambda _: Reply(b"<!doctype html><p>We moved")) as server:
-        with pytest.raises(SourceError, match="answered with an HTML page") as error:
-            client.get(Host("s", server.url), "/x").json()
+        answer = client.get(Host("s", server.url), "/x")
+    with pytest.raises(SourceError, match="answered with an HTML page") as error:
+        answer.json()
     assert "\n" not in str(error.value)
 
 

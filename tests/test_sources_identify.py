@@ -69,8 +69,14 @@ def test_ids_are_cleaned():
 
 
 def paper(number, title="Deep Learning", authors=("Yann LeCun",), year=2015, **ids):
-    return {"paperId": str(number) * 40, "title": title, "year": year, "authors": [{"name": a} for a in authors],
-            "externalIds": ids or None, "citationCount": number}  # fmt: skip
+    return {
+        "paperId": str(number) * 40,
+        "title": title,
+        "year": year,
+        "authors": [{"name": a} for a in authors],
+        "externalIds": ids or None,
+        "citationCount": number,
+    }
 
 
 @pytest.fixture

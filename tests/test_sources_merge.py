@@ -89,3 +89,10 @@ def test_other_places_and_the_same_source_stay_apart():
     assert len(merge_contexts((context(LONG),), (context("We compare with Lightman et al. (2023).", "b"),))) == 2
     assert len(merge_contexts((), (context(LONG, offset=1), context(LONG, offset=99)))) == 2
     assert len(merge_contexts((context(LONG, offset=1),), (context(LONG, offset=1),))) == 1, "added twice, counted once"
+
+
+def test_what_was_merged_before_is_not_added_again():
+    snippet = context(LONG.replace("[[", "").replace("]]", "") + " It", "semantic_scholar")
+    full = context(LONG, "latex", offset=7)
+    merged = merge_contexts((full,), (snippet,))
+    assert merge_contexts(merged, (snippet, full)) == merged

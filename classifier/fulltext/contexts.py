@@ -19,12 +19,16 @@ TEXT_CONFIDENCE = 0.8
 
 
 class Found(NamedTuple):
-    """What a document says about the hub; ``pointers`` counts places, several of which can share a sentence."""
+    """What a document says about the hub; ``pointers`` counts places, several of which can share a sentence.
+
+    ``unclear`` counts markers without a link whose text fits the hub and another entry as well: not used.
+    """
 
     contexts: tuple[CitationContext, ...]
     match: HubMatch
     pointers: int
     cocited: tuple[CocitedWork, ...] = ()
+    unclear: int = 0
 
 
 class _Sentence(NamedTuple):
@@ -43,17 +47,22 @@ def find_contexts(document: Document, cited: CitedWork) -> Found:
     wanted = frozenset(match.ref_ids)
     numbering = Numbering(document)
     contexts: list[CitationContext] = []
-    count = 0
+    count = unclear = 0
     for paragraph in document.paragraphs:
         resolved = resolve(paragraph, numbering)
         extra = printed_mentions(paragraph, resolved, document.references[match.ref_ids[0]], document.references)
+        unclear += sum(_unclear(paragraph.text[p.start : p.end], numbering, wanted) for p in resolved if not p.ref_ids)
         resolved = tuple(sorted([*resolved, *extra]))
         hub_here = [pointer for pointer in resolved if wanted & set(pointer.ref_ids)]
         if hub_here:
             count += len(hub_here)
             contexts += _paragraph_contexts(document, paragraph, resolved, wanted, match)
     rest = tuple(_cocited(ref, "paper") for key, ref in document.references.items() if key not in wanted)
-    return Found(tuple(contexts), match, count, tuple(work for work in rest if work.title))
+    return Found(tuple(contexts), match, count, tuple(work for work in rest if work.title), unclear)
+
+
+def _unclear(text: str, numbering: Numbering, wanted: frozenset[str]) -> bool:
+    return any(len(fits) > 1 and wanted & set(fits) for fits in numbering.candidates(text))
 
 
 def _paragraph_contexts(
@@ -140,8 +149,10 @@ def mark_span(text: str, group: Marker, pointer: Resolved) -> Span:
         names = re.search(r"[^\W\d_][\w'’-]*(?:\s+et\s+al\.?|\s+(?:and|&)\s+[^\W\d_][\w'’-]*)?,?\s*\(?$", text[:start])
         if names and names[0][0].isupper():
             start = names.start()
-    closes = text[end : end + 1] == ")" and text[start:end].count("(") > text[start:end].count(")")
-    return start, end + closes
+    if text[start:end].count("(") > text[start:end].count(")"):  # a note may stand before the bracket closes
+        closing = re.match(r"[^();]{0,60}\)", text[end:])
+        end += closing.end() if closing else 0
+    return start, end
 
 
 def _merged(spans: Sequence[Span]) -> list[Span]:

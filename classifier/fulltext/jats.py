@@ -35,11 +35,13 @@ _DIALECT = Dialect(
 
 
 def read_jats(data: bytes, name: str) -> Document:
-    """The document; several articles in one file are refused, an article without a body has no paragraphs."""
+    """The document; several articles in one file are refused, an article without a body may have no paragraphs."""
     root = parse_xml(data, name)
     articles = [root] if tag(root) == "article" else every(root, named("article"))
     if not articles:
         raise SourceError(f"{name}: no <article> element: not a JATS file (root is <{tag(root)}>)")
+    if len(articles) > 1:
+        raise SourceError(f"{name}: holds {len(articles)} articles; give one a file")
     article = articles[0]
     front = first(article, "./*[local-name()='front']")
     found = [p for part in ("body", "back", "floats-group") for p in every(article, f"./*[local-name()='{part}']")]

@@ -39,17 +39,18 @@ def cheap_plain(text: str) -> str:
 class _Worker:
     """One process for all sentences, started at the first; a sentence that takes too long ends it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *command: str) -> None:
+        self._command = command or (sys.executable, "-m", "classifier.fulltext.latex_worker")
         self._process: subprocess.Popen[str] | None = None
 
-    def convert(self, text: str, limit: float = TIME_LIMIT) -> str | None:
+    def convert(self, text: str, limit: float | None = None) -> str | None:
         """The text as pylatexenc prints it, or ``None`` where it failed or took too long."""
         process = self._running()
         stdin, stdout = _pipe(process.stdin), _pipe(process.stdout)
         try:
             stdin.write(json.dumps(text) + "\n")
             stdin.flush()
-            ready, _, _ = select.select([stdout], [], [], limit)
+            ready, _, _ = select.select([stdout], [], [], TIME_LIMIT if limit is None else limit)
             line = stdout.readline() if ready else ""
         except OSError:
             line = ""
@@ -61,8 +62,8 @@ class _Worker:
 
     def _running(self) -> subprocess.Popen[str]:
         if self._process is None or self._process.poll() is not None:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "classifier.fulltext.latex_worker"],
+            self._process = subprocess.Popen(  # noqa: S603 - our own module, nothing of the text in the arguments
+                self._command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,

@@ -116,6 +116,8 @@ class _Walker:
             builder, nested = TextBuilder(), list[etree._Element]()
             self._inline(element, builder, nested, depth, cells=is_row)
             paragraph = builder.paragraph(section, self._offset)
+            if paragraph and is_row:
+                paragraph = paragraph._replace(text=paragraph.text.rstrip(" |"))
             if paragraph and (paragraph.pointers or not is_row):
                 self.found.append(paragraph)
                 self._offset += len(paragraph.text) + 1

@@ -29,21 +29,29 @@ def merge_contexts(old: tuple[CitationContext, ...], new: tuple[CitationContext,
     """
     merged = list(old)
     for context in new:
+        if any(_holds(known, context) for known in merged):
+            continue
         names = set(context.source.split("+"))
-        scored = [
-            (overlap(known, context), i) for i, known in enumerate(merged) if not names & set(known.source.split("+"))
-        ]
-        repeated = any(known.text == context.text and known.offset == context.offset for known in merged)
-        best, place = max(scored, default=(0.0, -1))
+        others = [(i, known) for i, known in enumerate(merged) if not names & set(known.source.split("+"))]
+        best, place = max(((overlap(known, context), i) for i, known in others), default=(0.0, -1))
         if best >= SAME_PLACE:
             merged[place] = _joined(merged[place], context)
-        elif not repeated:
+        else:
             merged.append(context)
-    return tuple(
-        sorted(
-            merged, key=lambda c: (c.offset is None, c.source_id or "" if c.offset is not None else "", c.offset or 0)
-        )
-    )
+    return tuple(sorted(merged, key=_reading_order))
+
+
+def _holds(known: CitationContext, context: CitationContext) -> bool:
+    """Whether a passage was taken in before: alone, or as one of several sources of ``known``."""
+    if known.text == context.text and known.offset == context.offset:
+        return True
+    names, sources = set(context.source.split("+")), set(known.source.split("+"))
+    return names < sources and overlap(known, context) >= SAME_PLACE
+
+
+def _reading_order(context: CitationContext) -> tuple[bool, str, int]:
+    placed = context.offset is not None
+    return not placed, (context.source_id or "") if placed else "", context.offset or 0
 
 
 def _joined(left: CitationContext, right: CitationContext) -> CitationContext:

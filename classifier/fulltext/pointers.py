@@ -23,7 +23,7 @@ _NUMBER_OR_RANGE = re.compile(rf"(\d{{1,4}})(?:\]?\s*{_DASH}\s*\[?(\d{{1,4}}))?"
 _NAMED = re.compile(
     r"(?P<name>[^\W\d_][\w'’.-]*(?:\s+[^\W\d_][\w'’.-]*)*?)[^;()\d]*?[\s,(]*(?P<year>(?:18|19|20)\d{2})(?P<letter>[a-z])?\b"
 )
-_BETWEEN = re.compile(r"[\s,;&()\[\]{}/]*(?:and)?[\s,;&()\[\]{}/]*|[\s\]]*" + _DASH + r"[\s\[]*")
+_BETWEEN = re.compile(rf"[\s,;&]*(?:and)?[\s,;&]*|\]\s*[,;]?\s*\[|[\s\]]*{_DASH}[\s\[]*")
 _RANGE_GAP = re.compile(rf"\]?\s*{_DASH}\s*\[?")
 
 
@@ -66,20 +66,25 @@ class Numbering:
                 found += [self._by_number[n] for n in range(low, high + 1) if n in self._by_number]
         return tuple(dict.fromkeys(found))
 
-    def named(self, text: str) -> tuple[str, ...]:
-        """The entries that author-year segments name; a segment that fits two entries names none."""
-        found: list[str] = []
+    def candidates(self, text: str) -> list[list[str]]:
+        """For each author-year segment of a marker the entries that it fits."""
+        found: list[list[str]] = []
         for segment in text.split(";"):
             match = _NAMED.search(segment)
             if match:
                 family = squash(match["name"].split()[0])
-                fits = [
-                    r.ref_id
-                    for name, year, r in self._families
-                    if year == int(match["year"]) and same_surname(name, family)
-                ]
-                found += fits if len(fits) == 1 else []
-        return tuple(dict.fromkeys(found))
+                found.append(
+                    [
+                        r.ref_id
+                        for name, year, r in self._families
+                        if year == int(match["year"]) and same_surname(name, family)
+                    ]
+                )
+        return found
+
+    def named(self, text: str) -> tuple[str, ...]:
+        """The entries that author-year segments name; a segment that fits two entries names none."""
+        return tuple(dict.fromkeys(fits[0] for fits in self.candidates(text) if len(fits) == 1))
 
     def read(self, text: str) -> tuple[str, ...]:
         """The entries that a printed marker names, by number or by author and year."""
@@ -152,7 +157,7 @@ def markers(paragraph: Paragraph, resolved: Sequence[Resolved]) -> tuple[Marker,
         drawn = any(
             a <= end - 1 and pointer.start < b and groups and groups[-1][0].start >= a for a, b in paragraph.markers
         )
-        if groups and (pointer.start < end or drawn or (_BETWEEN.fullmatch(gap) and "(" not in gap.partition(")")[2])):
+        if groups and (pointer.start < end or drawn or _BETWEEN.fullmatch(gap)):
             groups[-1].append(pointer)
         else:
             groups.append([pointer])

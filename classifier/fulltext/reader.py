@@ -47,6 +47,9 @@ def read_folder(folder: Path, grobid: Grobid | None = None) -> Iterator[Document
             if paper not in seen:
                 seen.add(paper)
                 yield _read(lambda p=paper: _read_source_folder(p), paper.name)  # type: ignore[misc]
+        elif path.suffix.lower() == ".tex":
+            if b"\\documentclass" in path.read_bytes()[:MAX_BYTES] or not _has_main(folder):
+                yield _read(lambda p=path: _read_flat(p), name)  # type: ignore[misc]
         elif path.suffix.lower() not in (".bbl", ".bib", ".md", ".sty", ".cls", ".bst", ".png", ".jpg"):
             yield from read_file(path, name, grobid)
 
@@ -128,6 +131,21 @@ def _read_json(data: bytes, name: str) -> Document:
     if raw and parsed_part(record) is record:
         return read_unarxive(record, name)
     return read_s2orc(record, name)
+
+
+def _has_main(folder: Path) -> bool:
+    return any(b"\\documentclass" in path.read_bytes()[:MAX_BYTES] for path in folder.glob("*.tex"))
+
+
+def _read_flat(path: Path) -> Document:
+    """A .tex file that stands beside others: its .bbl, every .bib, and the files without a preamble go with it."""
+    files = {path.name: path.read_bytes()}
+    for other in sorted(path.parent.iterdir()):
+        if other.suffix.lower() in (".tex", ".bib") or (other.suffix.lower() == ".bbl" and other.stem == path.stem):
+            data = other.read_bytes()[:MAX_BYTES] if other.is_file() else b""
+            if other.suffix.lower() != ".tex" or b"\\documentclass" not in data:
+                files.setdefault(other.name, data)
+    return read_latex(files, path.name)
 
 
 def _read_source_folder(folder: Path) -> Document:

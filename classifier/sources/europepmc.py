@@ -9,7 +9,7 @@ from classifier.errors import SourceError
 from classifier.identifiers import clean_ids
 from classifier.schema import CitedWork, CitingWork
 from classifier.sources.http import Answer, SourceClient
-from classifier.sources.records import Loose, Page, Pages, one_line, validated, work_id
+from classifier.sources.records import Loose, NotCoveredError, Page, Pages, one_line, validated, work_id
 from classifier.sources.settings import Host, SourceSettings
 
 NAME = "europepmc"
@@ -78,7 +78,7 @@ def citing(client: SourceClient, service: Host, cited: CitedWork) -> Pages:
     """Pages of citing works."""
     place = _locate(client, service, cited)
     if place is None:
-        raise SourceError(f"{NAME}: the hub is not known to the service (it covers the life sciences)")
+        raise NotCoveredError(f"{NAME}: the hub is not known to the service (it covers the life sciences)")
     page, seen = 1, 0
     while True:
         parameters = {"page": str(page), "pageSize": str(PAGE), "format": "json"}

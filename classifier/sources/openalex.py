@@ -9,7 +9,7 @@ from classifier.errors import SourceError
 from classifier.identifiers import Identifier, clean_ids, find_arxiv_id
 from classifier.schema import CitedWork, CitingWork, WorkIds
 from classifier.sources.http import Answer, SourceClient
-from classifier.sources.records import Candidate, Loose, Page, Pages, one_line, validated, work_id
+from classifier.sources.records import Candidate, Loose, NotCoveredError, Page, Pages, one_line, validated, work_id
 from classifier.sources.settings import Host, SourceSettings
 
 NAME = "openalex"
@@ -84,7 +84,7 @@ def search(client: SourceClient, service: Host, title: str) -> list[Candidate]:
 def citing(client: SourceClient, service: Host, cited: CitedWork) -> Pages:
     """Pages of citing works; the hub must have an OpenAlex id."""
     if not cited.ids.openalex_id:
-        raise SourceError(f"{NAME}: the hub is not known to the service")
+        raise NotCoveredError(f"{NAME}: the hub is not known to the service")
     cursor: str | None = "*"
     while cursor:
         parameters = {

@@ -6,11 +6,10 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
-from classifier.errors import SourceError
 from classifier.identifiers import clean_ids
 from classifier.schema import CitedWork, CitingWork, WorkIds
 from classifier.sources.http import SourceClient
-from classifier.sources.records import Loose, Page, Pages, one_line, validated, work_id
+from classifier.sources.records import Loose, NotCoveredError, Page, Pages, one_line, validated, work_id
 from classifier.sources.settings import Host, SourceSettings
 
 NAME = "opencitations"
@@ -68,7 +67,7 @@ def citing(
     if wanted is None and cited.ids.arxiv_id:
         wanted = f"doi:10.48550/arxiv.{cited.ids.arxiv_id}"
     if wanted is None:
-        raise SourceError(f"{NAME}: the hub has neither DOI nor PubMed id, and the service knows no others")
+        raise NotCoveredError(f"{NAME}: the hub has neither DOI nor PubMed id, and the service knows no others")
     answer = client.get(service, f"/index/v2/citations/{wanted}")
     rows = validated(_Citations, answer, {"rows": answer.json()}).rows if answer.status == 200 else []
     listed = {work_id(ids, ""): (ids, row) for row in rows if any((ids := ids_of(row.citing)).model_dump().values())}

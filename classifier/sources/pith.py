@@ -13,7 +13,7 @@ from classifier.errors import SourceError
 from classifier.identifiers import clean_ids
 from classifier.schema import CitedWork, CitingWork
 from classifier.sources.http import SourceClient
-from classifier.sources.records import Candidate, Page, Pages, one_line, work_id
+from classifier.sources.records import Candidate, NotCoveredError, Page, Pages, one_line, work_id
 from classifier.sources.settings import Host, SourceSettings
 
 NAME = "pith"
@@ -110,5 +110,5 @@ def citing(client: SourceClient, service: Host, cited: CitedWork) -> Pages:
     """The citing works of a hub whose pith address is in its ids; one page."""
     uuid = hub_uuid(cited.ids.url or "") or hub_uuid(cited.hub_id)
     if uuid is None:
-        raise SourceError(f"{NAME}: give the address of the hub page, https://pith.science/citations/…, as ID")
+        raise NotCoveredError(f"{NAME}: give the address of the hub page, https://pith.science/citations/…, as ID")
     yield fetch(client, service, uuid)[1]

@@ -22,6 +22,10 @@ class Loose(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
+class NotCoveredError(SourceError):
+    """The service does not know the hub, or no identifier of it that the service takes: no failure, but no list."""
+
+
 class Page(NamedTuple):
     """One page of citing works. ``announced``: how many the service says there are; ``notes``: one line each."""
 

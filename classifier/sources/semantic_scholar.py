@@ -13,7 +13,7 @@ from classifier.errors import SourceError
 from classifier.identifiers import Identifier, clean_ids, surname
 from classifier.schema import CitationContext, CitedWork, CitingWork
 from classifier.sources.http import Answer, SourceClient
-from classifier.sources.records import Candidate, Loose, Page, Pages, one_line, validated, work_id
+from classifier.sources.records import Candidate, Loose, NotCoveredError, Page, Pages, one_line, validated, work_id
 from classifier.sources.settings import Host, SourceSettings
 
 NAME = "semantic_scholar"
@@ -92,7 +92,7 @@ def citing(client: SourceClient, service: Host, cited: CitedWork) -> Pages:
     """Pages of citing works. The paper is asked for by its best identifier; the cap is said in a note."""
     wanted = next((f"{p}{v}" for kind, p in _PREFIX.items() if (v := getattr(cited.ids, kind))), None)
     if wanted is None:
-        raise SourceError(f"{NAME}: the hub has no identifier that the service knows")
+        raise NotCoveredError(f"{NAME}: the hub has no identifier that the service knows")
     offset, size = 0, PAGE
     while True:
         limit = min(size, CAP - offset)
@@ -105,7 +105,7 @@ def citing(client: SourceClient, service: Host, cited: CitedWork) -> Pages:
             size //= 2
             continue
         if answer.status == 404:
-            raise SourceError(f"{answer.where}: not known to the service")
+            raise NotCoveredError(f"{answer.where}: not known to the service")
         page = validated(_Citations, answer, answer.json())
         reached = page.next is not None and page.next >= CAP
         notes = (
