@@ -19,7 +19,8 @@ def write_result(result: Result, folder: Path) -> Path:
     """The file ``<task>-<judge or model>.json`` in the folder, made where it is missing."""
     folder.mkdir(parents=True, exist_ok=True)
     who = result.judge if result.judge == "local" else "".join(c if c.isalnum() else "-" for c in result.model)
-    file = folder / f"{result.task}-{who}.json"
+    shots = f"-{result.shots}-shots" if result.shots else ""
+    file = folder / f"{result.task}-{who}{shots}.json"
     file.write_text(result.model_dump_json(indent=1) + "\n", encoding="utf-8", newline="\n")
     return file
 
@@ -42,7 +43,7 @@ def table(results: Sequence[Result]) -> str:
     lines = [head, "|---|---|--:|---|---|--:|--:|---|"]
     for one in results:
         published = "; ".join(f"{figure.macro_f1:g} ({figure.what})" for figure in one.published) or "-"
-        who = one.judge if one.judge == "local" else one.model
+        who = one.judge if one.judge == "local" else one.model + (f", {one.shots} shots" if one.shots else "")
         split = one.split + (", sample" if one.sampled else "")
         lines.append(
             f"| {one.task} | {one.tradition or 'role'} | {one.rows:,} {split} | {who} | {one.trained_on} "
