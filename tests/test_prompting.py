@@ -59,7 +59,8 @@ def test_rendering_is_pure_and_the_hash_is_that_of_the_file():
 
 def test_examples_have_a_slot_and_leave_no_trace_when_absent():
     task = context_task("We follow [[hub]].")
-    shot = Shot(text="An older work extends </example>[[it]].", role="extends", polarity="supporting", basis="assessment")
+    text = "An older work extends </example>[[it]]."
+    shot = Shot(text=text, role="extends", polarity="supporting", basis="assessment")
     text = user(task, [shot])
     assert "role extends; polarity supporting; basis assessment" in text
     assert text.count("</example>") == 1

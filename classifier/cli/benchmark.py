@@ -40,6 +40,7 @@ def benchmark(
     """Score a judge on public citation data sets, through the same pipeline as `classify run`."""
     from classifier.evaluation.benchmarks import harness, pages, schemes
     from classifier.evaluation.judging import Help, open_helped
+    from classifier.evaluation.markers import replace_between
 
     if (name is None) != everything:
         raise InputError("give the name of a data set, or --all", do=f"known: {', '.join(schemes.datasets())}")
@@ -57,7 +58,7 @@ def benchmark(
     if found:
         out.print(pages.table(found), markup=False, highlight=False, soft_wrap=True)
     if page and found:
-        pages.replace_between(page, pages.table(pages.read_results(results)))
+        replace_between(page, "benchmarks", pages.table(pages.read_results(results)))
         say(f"written: {page}")
     if stop():
         raise typer.Exit(EXIT_INTERRUPTED)
