@@ -61,7 +61,8 @@ def table(draws: int, seed: int) -> str:
     lines = [
         f"95 % intervals, {draws} draws each, seed {seed}:",
         "",
-        "| works | gold | share | recall | false pos. | corrected holds | naive holds | corrected width | naive width |",
+        "| works | gold | share | recall | false pos. | corrected holds | naive holds "
+        "| corrected width | naive width |",
         "|" + "--:|" * 9,
     ]
     for case in CASES:
