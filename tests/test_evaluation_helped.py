@@ -143,3 +143,23 @@ def test_calibration_from_fit_to_run(gold: Path, tmp_path: Path) -> None:
         classify("run", items, "--judge", "local", "--calibration", tmp_path / "c.json", "--out", tmp_path / "x")
     with pytest.raises(InputError, match=r"absent\.json"):
         classify("run", items, "--judge", "local", "--calibration", tmp_path / "absent.json", "--out", tmp_path / "x")
+
+
+def test_a_benchmark_asks_a_model_with_examples_and_stores_its_answers(gold: Path, tmp_path: Path) -> None:
+    rows = [
+        {"id": f"a{i}>x_{i}", "dataset": "scicite", "split": "dev", "text": TEXTS[role].format(i), "label": label}
+        for i, (role, label) in enumerate(
+            [("background", "background"), ("uses_method", "method"), ("compares", "result")]
+        )
+    ]
+    file = write(tmp_path / "dev.jsonl", rows)
+    with HostileServer(says_background) as server:
+        asked = ("benchmark", "scicite", "--data", file, "--base-url", server.url, "--model", "m")
+        done = classify(*asked, "--examples", gold, "--shots", 2, "--results", tmp_path / "results")
+        again = classify(*asked, "--examples", gold, "--shots", 2, "--results", tmp_path / "results")
+    assert done.stdout == again.stdout
+    assert len(server.bodies) == 3
+    assert all(body["messages"][-1]["content"].count("<example>") == 2 for body in server.bodies)
+    found = json.loads((tmp_path / "results" / "scicite-m-2-shots.json").read_text(encoding="utf-8"))
+    assert (found["judge"], found["trained_on"], found["shots"], found["rows"]) == ("openai", "unknown", 2, 3)
+    assert found["accuracy"]["value"] == pytest.approx(2 / 3)
