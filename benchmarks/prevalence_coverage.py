@@ -1,6 +1,6 @@
 """How often the intervals of a hub's shares hold the truth: corrected with a gold sample, and naive.
 
-    python benchmarks/prevalence_coverage.py [--draws 4000]
+    python benchmarks/prevalence_coverage.py [--draws 4000] [--page docs/evaluation.md]
 
 Each row draws hubs of N works with a true share of a value, a classifier with the stated recall and false-positive
 rate, and a random gold sample of n works; then it asks whether each 95 % interval holds the hub's own share.
@@ -9,9 +9,11 @@ rate, and a random gold sample of n works; then it asks whether each 95 % interv
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 import numpy as np
 
+from classifier.evaluation.markers import replace_between
 from classifier.evaluation.prevalence import corrected_share, naive_share
 
 # works, gold sample, true share, recall, false-positive rate. In some rows the errors happen to cancel; the last rows
@@ -54,24 +56,36 @@ def simulate(case: tuple[int, int, float, float, float], draws: int, seed: int) 
     return (*(hits / draws), *(widths / draws))
 
 
-def main() -> None:
-    """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--draws", type=int, default=4000)
-    parser.add_argument("--seed", type=int, default=1)
-    given = parser.parse_args()
-    print(f"95 % intervals, {given.draws} draws each, seed {given.seed}")
-    print(
-        "| works | gold | share | recall | false pos. | corrected holds | naive holds | corrected width | naive width |"
-    )
-    print("|" + "--:|" * 9)
+def table(draws: int, seed: int) -> str:
+    """All cases as a Markdown table."""
+    lines = [
+        f"95 % intervals, {draws} draws each, seed {seed}:",
+        "",
+        "| works | gold | share | recall | false pos. | corrected holds | naive holds "
+        "| corrected width | naive width |",
+        "|" + "--:|" * 9,
+    ]
     for case in CASES:
-        corrected, naive, wide, narrow = simulate(case, given.draws, given.seed)
+        corrected, naive, wide, narrow = simulate(case, draws, seed)
         works, sample, share, recall, false_rate = case
-        print(
+        lines.append(
             f"| {works} | {sample} | {share:.2f} | {recall:.2f} | {false_rate:.2f} "
             f"| {corrected:.1%} | {naive:.1%} | {wide:.3f} | {narrow:.3f} |"
         )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Print the table, or renew it in a page."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--draws", type=int, default=4000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--page", type=Path)
+    given = parser.parse_args()
+    found = table(given.draws, given.seed)
+    print(found)
+    if given.page:
+        replace_between(given.page, "coverage", found)
 
 
 if __name__ == "__main__":

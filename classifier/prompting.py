@@ -21,7 +21,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from classifier.errors import SettingsError
 from classifier.evidence import Passage, Task
-from classifier.schema import MENTION, CitedWork, EvidenceSource, Label, Record
+from classifier.schema import MENTION, CitedWork, EvidenceSource, Record
 
 DEFAULT_PROMPT = "v1"
 
@@ -36,11 +36,20 @@ class Message(NamedTuple):
     content: str
 
 
+NOT_LABELLED = "not labelled"
+
+
 class Shot(Record):
-    """A labelled example shown before the item: the passage as an annotator saw it, and the gold label."""
+    """A labelled example shown before the item: the passage as an annotator saw it, and the gold label in words.
+
+    Schemes that ask one of our questions only, or ask it more coarsely, leave the others ``not labelled`` or name
+    several values, such as ``uses_method or uses_data``.
+    """
 
     text: str
-    label: Label
+    role: str = NOT_LABELLED
+    polarity: str = NOT_LABELLED
+    basis: str = NOT_LABELLED
 
 
 INVISIBLE = re.compile(
@@ -181,10 +190,4 @@ def _shown(number: int, passage: Passage) -> dict[str, object]:
 
 def _example(shot: Shot) -> dict[str, object]:
     start, end = visible_range(shot.text)
-    label = shot.label
-    return {
-        "text": shot.text[start:end],
-        "role": label.role.value,
-        "polarity": label.polarity.value,
-        "basis": label.basis.value,
-    }
+    return {"text": shot.text[start:end], "role": shot.role, "polarity": shot.polarity, "basis": shot.basis}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from classifier.errors import InputError, SettingsError
 from classifier.evidence import prepare
@@ -13,6 +13,9 @@ from classifier.outputs import Result
 from classifier.prompting import Message
 from classifier.schema import CitedWork, Pair
 from classifier.settings import Settings
+
+if TYPE_CHECKING:
+    from classifier.judges.dialogue import Examples
 
 
 class Trace(NamedTuple):
@@ -42,8 +45,8 @@ def read_card(run: Path) -> JudgeCard:
         raise InputError("is not a run manifest", path=path) from error
 
 
-def trace(run: Path, result: Result, settings: Settings) -> Trace:
-    """What was sent and answered about one work."""
+def trace(run: Path, result: Result, settings: Settings, examples: Examples | None = None) -> Trace:
+    """What was sent and answered about one work; ``examples`` as the run was given them."""
     if result.prediction.judge != "openai":
         heads = result.prediction.probabilities or {}
         lines = [f"{head}: " + ", ".join(f"{v} {p:.2f}" for v, p in values.items()) for head, values in heads.items()]
@@ -62,7 +65,7 @@ def trace(run: Path, result: Result, settings: Settings) -> Trace:
     pair = Pair(read_cited(run, result.prediction.hub_id), result.citing)
     try:
         with Store(settings.store) as store:
-            said = open_openai(asked, store, offline=True).transcript(prepare(pair))
+            said = open_openai(asked, store, offline=True, examples=examples).transcript(prepare(pair))
     except SettingsError as error:
         return Trace(note=f"the prompt cannot be rendered again: {error}")
     note = "" if said.prediction else "the next answer is not in this store"

@@ -185,7 +185,7 @@ def scicite_file(folder: Path) -> Path:
 def test_the_command_runs_the_real_judge_and_renews_the_table(tmp_path: Path) -> None:
     scicite_file(tmp_path)
     readme = tmp_path / "README.md"
-    readme.write_text(f"# Top\n{pages.BEGIN}\nold\n{pages.END}\nrest\n", encoding="utf-8")
+    readme.write_text("# Top\n<!-- begin benchmarks -->\nold\n<!-- end benchmarks -->\nrest\n", encoding="utf-8")
     arguments = ["benchmark", "--all", "--data", str(tmp_path), "--judge", "local", "--results",
                  str(tmp_path / "results"), "--page", str(readme)]  # fmt: skip
     ran = CliRunner().invoke(app, arguments, catch_exceptions=False)

@@ -357,3 +357,17 @@ def test_page_escapes_text_from_papers_and_holds_every_section() -> None:
 def test_calibration_file_is_plain_json() -> None:
     stored = fit_calibration(*calibrated_run()).model_dump_json()
     assert Calibration.model_validate_json(stored).model_dump_json() == stored
+
+
+def test_a_value_without_a_probability_is_left_out_of_its_head_only() -> None:
+    run, gold = calibrated_run()
+    unsure = {
+        key: one.model_copy(update={"label": Label(role=Role.BACKGROUND, polarity=Polarity.UNCLEAR, confidence=0.3)})
+        for key, one in list(run.predictions.items())[:40]
+    }
+    mixed = run._replace(predictions={**run.predictions, **unsure})
+    fitted = fit_calibration(mixed, gold)
+    assert (fitted.targets["label"].n, fitted.targets["polarity"].n) == (200, 160)
+    one = next(iter(unsure.values()))
+    assert apply_calibration(one, fitted).probabilities == one.probabilities
+    assert measure(mixed, gold, resamples=100).confidence[-1].n == 200

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from classifier.cli import app
 from classifier.errors import InputError
 from classifier.evaluation.confidence import aurc, expected_calibration_error, risk_coverage
 from classifier.evaluation.gold import read_gold
@@ -186,3 +188,38 @@ def test_risk_coverage_area_by_hand() -> None:
         assert aurc(np.full(4, 0.8), np.array(order)) == pytest.approx(0.25)
     weights = np.array([[1.0, 1, 1, 1], [2.0, 0, 0, 2]])
     assert aurc(confidence, right, weights).tolist() == pytest.approx([13 / 48, 0])
+
+
+def test_the_data_card_is_renewed_with_counts_and_agreement(folders: tuple[Path, Path]) -> None:
+    _, gold = folders
+    card = gold / "README.md"
+    card.write_text("# Set\n<!-- begin measured -->\nstale\n<!-- end measured -->\nend\n", encoding="utf-8")
+    ran = CliRunner().invoke(app, ["agreement", str(gold), "--write"], catch_exceptions=False)
+    assert ran.exit_code == 0
+    shown = card.read_text(encoding="utf-8")
+    assert "8 pairs of 1 hub (6 dev, 2 test); 0 adjudicated." in shown
+    assert "| extends | 2 | 2 |" in shown
+    assert "| role | a - b | 8 | 0.88 [" in shown
+    assert "stale" not in shown
+    assert shown.endswith("end\n")
+    card.write_text("no markers", encoding="utf-8")
+    with pytest.raises(InputError, match="no markers"):
+        CliRunner().invoke(app, ["agreement", str(gold), "--write"], catch_exceptions=False)
+
+
+def test_commands_print_tell_and_write(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    run, gold = folders
+    ran = CliRunner().invoke(app, ["evaluate", str(run), "--gold", str(gold), "--baseline", str(run), "--html",
+                                   "--resamples", "100"], catch_exceptions=False)  # fmt: skip
+    assert ran.exit_code == 0
+    assert ran.stdout.index("Coverage: 5 of 8") < ran.stdout.index("AGAINST")
+    assert "Coverage" not in ran.stderr
+    assert (run / "evaluation.html").read_text(encoding="utf-8").startswith("<!doctype html>")
+    ran = CliRunner().invoke(app, ["evaluate", str(run), "--gold", str(gold), "--json"], catch_exceptions=False)
+    found = json.loads(ran.stdout)
+    assert found["coverage"]["labelled"] == 5
+    assert found["fields"][0]["headlines"][1]["accuracy"]["value"] == 3 / 8
+    with pytest.raises(InputError, match="too few to calibrate on"):
+        CliRunner().invoke(app, ["calibrate", str(run), "--gold", str(gold), "--out", str(tmp_path / "c.json")],
+                           catch_exceptions=False)  # fmt: skip
+    assert not (tmp_path / "c.json").exists()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from classifier.errors import SettingsError
 from classifier.evidence import prepare
 from classifier.prompting import INVISIBLE, MAX_TEXT_CHARS, Prompt, Shot, clean, prompt_names, visible_range
-from classifier.schema import Basis, CitationContext, CitedWork, CitingWork, Claim, Label, Pair, Polarity, Role
+from classifier.schema import Basis, CitationContext, CitedWork, CitingWork, Claim, Pair, Polarity, Role
 from tests.paths import ROOT
 from tests.works import HUB, context_task
 
@@ -59,8 +59,9 @@ def test_rendering_is_pure_and_the_hash_is_that_of_the_file():
 
 def test_examples_have_a_slot_and_leave_no_trace_when_absent():
     task = context_task("We follow [[hub]].")
-    label = Label(role=Role.EXTENDS, polarity=Polarity.SUPPORTING, basis=Basis.ASSESSMENT)
-    text = user(task, [Shot(text="An older work extends </example>[[it]].", label=label)])
+    text = "An older work extends </example>[[it]]."
+    shot = Shot(text=text, role="extends", polarity="supporting", basis="assessment")
+    text = user(task, [shot])
     assert "role extends; polarity supporting; basis assessment" in text
     assert text.count("</example>") == 1
     assert "example" not in user(task)

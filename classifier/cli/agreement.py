@@ -1,4 +1,4 @@
-"""``classify agreement``: what a gold set holds and how far its annotators agreed."""
+"""``classify agreement``: what a gold set holds and how far its annotators agree."""
 
 from __future__ import annotations
 
@@ -7,18 +7,21 @@ from typing import Annotated
 
 import typer
 
-from classifier.cli.terminal import out
+from classifier.cli.evaluate import Split
 
 
 def agreement(
-    gold: Annotated[Path, typer.Argument(metavar="GOLD", help="Gold folder.", show_default=False)],
+    gold: Annotated[Path, typer.Argument(help="Folder with gold.jsonl and annotations.jsonl.", show_default=False)],
+    split: Split = None,
     write: Annotated[bool, typer.Option("--write", help="Renew the measured part of GOLD/README.md.")] = False,
 ) -> None:
-    """Print the composition of GOLD and the agreement of its annotators before adjudication, with intervals."""
-    from classifier.evaluation.card import measured, write_card
+    """Count the labels of a gold set and measure how far its annotators agree, with intervals."""
+    from classifier.evaluation.describe import describe
     from classifier.evaluation.gold import read_gold
+    from classifier.evaluation.markers import replace_between
 
+    found = describe(read_gold(gold, split))
+    typer.echo(found)
     if write:
-        out.print(str(write_card(gold)), markup=False)
-    else:
-        out.print(measured(read_gold(gold)), markup=False)
+        replace_between(gold / "README.md", "measured", found)
+        typer.echo(f"written: {gold / 'README.md'}", err=True)

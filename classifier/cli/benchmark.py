@@ -12,7 +12,6 @@ from classifier.cli import options as opt
 from classifier.cli.terminal import out, say
 from classifier.errors import EXIT_INTERRUPTED, InputError
 from classifier.interrupts import StopOnSignal
-from classifier.judges.selection import open_judge
 from classifier.settings import choose_judge, load_settings
 
 
@@ -31,6 +30,8 @@ def benchmark(
     ] = None,
     concurrency: Annotated[int | None, typer.Option(min=1, help="Requests in flight at most.")] = None,
     offline: opt.Offline = False,
+    examples: opt.Examples = None,
+    shots: opt.Shots = 9,
     results: Annotated[Path, typer.Option(help="Folder for the figures, one JSON a task and judge.")] = Path(
         "eval/results"
     ),
@@ -38,6 +39,8 @@ def benchmark(
 ) -> None:
     """Score a judge on public citation data sets, through the same pipeline as `classify run`."""
     from classifier.evaluation.benchmarks import harness, pages, schemes
+    from classifier.evaluation.judging import Help, open_helped
+    from classifier.evaluation.markers import replace_between
 
     if (name is None) != everything:
         raise InputError("give the name of a data set, or --all", do=f"known: {', '.join(schemes.datasets())}")
@@ -46,16 +49,16 @@ def benchmark(
     if data is None:
         raise InputError("no --data", do="; ".join(f"{one.title}: {one.where}" for one in chosen))
     say(f"judge: {choose_judge(settings)[0]}")
-    decider = open_judge(settings, offline=offline)
+    decider, given = open_helped(settings, Help(examples, shots), offline=offline)
     with StopOnSignal(say) as stop:
-        plan = harness.Plan(chosen, data, limit, settings.concurrency, everything)
+        plan = harness.Plan(chosen, data, limit, settings.concurrency, everything, shots if given else 0)
         found = asyncio.run(harness.run(plan, decider, say=say, stop=stop))
     for one in found:
         pages.write_result(one, results)
     if found:
         out.print(pages.table(found), markup=False, highlight=False, soft_wrap=True)
     if page and found:
-        pages.replace_between(page, pages.table(pages.read_results(results)))
+        replace_between(page, "benchmarks", pages.table(pages.read_results(results)))
         say(f"written: {page}")
     if stop():
         raise typer.Exit(EXIT_INTERRUPTED)

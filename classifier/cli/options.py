@@ -33,3 +33,8 @@ Prompt = Annotated[str | None, typer.Option("--prompt", help="Prompt version, a 
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Only the first N citing works.")]
 Offline = Annotated[bool, typer.Option("--offline", help="Answers from the store only; never touch the network.")]
 SkipBadRows = Annotated[bool, typer.Option("--skip-bad-rows", help="Go on without the rows that cannot be read.")]
+Examples = Annotated[
+    Path | None,
+    typer.Option("--examples", help="Gold folder, JSONL or CSV: its nearest examples go into the prompt."),
+]
+Shots = Annotated[int, typer.Option("--shots", min=1, help="How many labelled examples a prompt shows.")]

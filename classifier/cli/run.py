@@ -13,7 +13,6 @@ from classifier.errors import EXIT_INTERRUPTED, EXIT_PARTIAL
 from classifier.fetching import FetchOptions, fetch_hub, is_identifier
 from classifier.inputs import open_input
 from classifier.interrupts import StopOnSignal
-from classifier.judges.selection import open_judge
 from classifier.naming import slug
 from classifier.running import RunOptions, run_source
 from classifier.settings import choose_judge, load_settings
@@ -32,8 +31,14 @@ def run(
     offline: opt.Offline = False,
     prompt: opt.Prompt = None,
     skip_bad_rows: opt.SkipBadRows = False,
+    examples: opt.Examples = None,
+    shots: opt.Shots = 9,
+    calibration: Annotated[Path | None, typer.Option(help="File of `classify calibrate`: mends confidence.")] = None,
+    fuse: Annotated[Path | None, typer.Option(help="File of `classify calibrate --fuse`: fuses local.")] = None,
 ) -> None:
     """Label every citing work of INPUT and write CSV, JSONL, summary and manifest."""
+    from classifier.evaluation.judging import Help, open_helped
+
     settings = load_settings(judge=judge, model=model, base_url=base_url, concurrency=concurrency, prompt=prompt)
     name, why = choose_judge(settings)
     say(f"judge: {name} ({why})")
@@ -43,9 +48,9 @@ def run(
     opened = open_input(source, skip_bad_rows=skip_bad_rows)
     for warning in opened.warnings:
         say(f"note: {warning}")
-    decider = open_judge(settings, offline=offline)
+    decider, given = open_helped(settings, Help(examples, shots, calibration, fuse), offline=offline)
     arguments = {"judge": name, "limit": limit, "concurrency": settings.concurrency, "offline": offline,
-                 "prompt": settings.prompt, "skip_bad_rows": skip_bad_rows}  # fmt: skip
+                 "prompt": settings.prompt, "skip_bad_rows": skip_bad_rows, **given}  # fmt: skip
     with progress("labelling") as report, StopOnSignal(say) as stop:
         result = run_source(
             opened,

@@ -25,6 +25,8 @@ def show(
     hub_id: Annotated[str | None, typer.Option("--hub", help="Where a run holds several hubs.")] = None,
 ) -> None:
     """Show the prompt, the raw answer, the label, and the evidence highlighted in its text."""
+    from classifier.evaluation.judging import examples_of
+
     found = [
         result
         for result in read_run(run)
@@ -33,8 +35,9 @@ def show(
     settings = load_settings()
     if not found:
         raise InputError("no such citing work in this run", path=run, value=citing_id, do="see the column citing_id")
+    examples, missing = examples_of(run)
     for result in found:
-        _print(result, trace(run, result, settings))
+        _print(result, Trace(note=missing) if missing else trace(run, result, settings, examples))
 
 
 def _print(result: Result, traced: Trace) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from classifier.evaluation.extras import load
 from classifier.evaluation.gold import FIELDS, GoldItem, Key
-from classifier.evaluation.intervals import Estimate, estimate, percentile_interval, resample
+from classifier.evaluation.intervals import Estimate, estimate, item_weights, percentile_interval, resample
 from classifier.evaluation.scores import Floats, ratio
 from classifier.schema import Record
 
@@ -132,7 +132,7 @@ def annotator_agreement(
     """Agreement of the annotators on one field; ``None`` with fewer than two annotators.
 
     Alpha comes from the ``krippendorff`` package (any number of annotators, gaps allowed) on the units' value
-    counts, resampled by unit.
+    counts, resampled by hub where there are several.
     """
     given = votes(annotations, field)
     if len(given) < 2:
@@ -140,19 +140,21 @@ def annotator_agreement(
     names = sorted(given)
     keys = sorted({key for votes_of_one in given.values() for key in votes_of_one})
     counts = np.array([[sum(given[n].get(key) == v for n in names) for v in FIELDS[field]] for key in keys])
-    counts = counts[counts.sum(1) >= 2]
+    hubs = {hub: i for i, hub in enumerate(dict.fromkeys(key[0] for key in keys))}
+    twice = counts.sum(1) >= 2
+    counts, hub = counts[twice], np.array([hubs[key[0]] for key in keys], dtype=np.int64)[twice]
     return AnnotatorAgreement(
         field=field,
         annotators=tuple(names),
         items=len(counts),
-        alpha=_alpha_of_counts(counts, resamples, seed),
+        alpha=_alpha_of_counts(counts, hub, resamples, seed),
         pairs=tuple(
             pair_agreement(a, b, given, field, resamples=resamples, seed=seed) for a, b in combinations(names, 2)
         ),
     )
 
 
-def _alpha_of_counts(counts: np.ndarray, resamples: int, seed: int) -> Estimate:
+def _alpha_of_counts(counts: np.ndarray, hub: np.ndarray, resamples: int, seed: int) -> Estimate:
     alpha = load("krippendorff").alpha
 
     def one(rows: np.ndarray) -> float:
@@ -162,6 +164,8 @@ def _alpha_of_counts(counts: np.ndarray, resamples: int, seed: int) -> Estimate:
 
     if not len(counts):
         return Estimate(value=None, low=None, high=None)
-    draw = np.random.default_rng(seed)
-    drawn = [one(counts[draw.integers(0, len(counts), len(counts))]) for _ in range(min(resamples, 1000))]
+    drawn = [
+        one(np.repeat(counts, weights.astype(np.int64), axis=0))
+        for weights in item_weights(len(counts), hub, resamples=min(resamples, 1000), seed=seed)
+    ]
     return percentile_interval(one(counts), np.array(drawn))

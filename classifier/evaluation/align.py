@@ -63,13 +63,14 @@ def predicted_value(prediction: Prediction | None, field: str) -> str | None:
 
 
 def confidence_of(prediction: Prediction | None, field: str) -> float:
-    """Confidence in the predicted value of a field (``label``: in the whole label); NaN without a label."""
+    """Confidence in the predicted value of a field (``label``: in the whole label); NaN without a label.
+
+    The value's probability where the judge gives one (it gives none to ``unclear``), else the label's confidence.
+    """
     if prediction is None or prediction.status is not Status.LABELLED or prediction.label is None:
         return float("nan")
-    head = (prediction.probabilities or {}).get(field)
-    if head is None:
-        return prediction.label.confidence
-    return head.get(str(getattr(prediction.label, field)), 0.0)
+    head = (prediction.probabilities or {}).get(field, {})
+    return head.get(str(getattr(prediction.label, field, None)), prediction.label.confidence)
 
 
 def align(gold: Iterable[GoldItem], predictions: Mapping[Key, Prediction]) -> tuple[tuple[Item, ...], Coverage]:

@@ -89,24 +89,35 @@ class Scored(NamedTuple):
 
 
 def scored(items: Sequence[Item], target: str) -> Scored | None:
-    """The answered items of a target; heads without probabilities count as ``(confidence, 1 - confidence)``."""
-    data = judged(tuple(items), target)
+    """The answered items of a target; ``None`` where there are none.
+
+    Judges without probabilities, and whole labels, count as ``(confidence, 1 - confidence)``. Of a judge with
+    probabilities those items count whose value has one: it gives none to ``unclear``.
+    """
+    heads = [_head(item, target) for item in items]
+    kept = [item for item, head in zip(items, heads, strict=True) if head] if any(heads) else items
+    data = judged(tuple(kept), target)
     if data is None:
         return None
-    fields = ("role", "polarity") if target == "label" else (target,)
-    answered = [
-        item.prediction
-        for item in items
-        if item.prediction and all(item.gold.value(f) is not None and item.predicted(f) is not None for f in fields)
+    found = [
+        (head, item.predicted(target))
+        for item, head in zip(items, heads, strict=True)
+        if head and item.gold.value(target) is not None
     ]
-    heads = [(one.probabilities or {}).get(target) for one in answered]
-    if not all(heads):
+    if not found:
         two = np.stack([data.confidence, 1 - data.confidence], axis=1)
         return Scored(two, np.zeros(len(two), dtype=np.int64), data.right, data.hub)
-    names = sorted({name for head in heads if head for name in head})
-    rows = np.array([[head.get(name, 0.0) for name in names] for head in heads if head])
-    chosen = [names.index(str(getattr(one.label, target))) for one in answered]
-    return Scored(rows, np.array(chosen, dtype=np.int64), data.right, data.hub)
+    names = sorted({name for head, _ in found for name in head})
+    rows = np.array([[head.get(name, 0.0) for name in names] for head, _ in found])
+    return Scored(rows, np.array([names.index(str(value)) for _, value in found]), data.right, data.hub)
+
+
+def _head(item: Item, target: str) -> dict[str, float] | None:
+    """The probabilities of the target's head where they hold the predicted value."""
+    if target == "label" or item.prediction is None:
+        return None
+    head = (item.prediction.probabilities or {}).get(target)
+    return head if head and item.predicted(target) in head else None
 
 
 def fit_target(items: Sequence[Item], target: str, seed: int = SEED) -> Target | None:

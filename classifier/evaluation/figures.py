@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from classifier.evaluation.confidence import Bin, RiskPoint
 
-SIZE, LEFT, TOP = 220, 40, 10
+SIZE, LEFT, TOP = 220, 52, 10
 
 
 def reliability_svg(bins: Sequence[Bin]) -> str:

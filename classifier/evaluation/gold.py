@@ -65,7 +65,7 @@ def read_gold(path: Path, split: str | None = None) -> Gold:
     label, a pair labelled twice, and a split that no row has.
     """
     file = _gold_file(path)
-    rows = [_item(row, file, line) for line, row in _rows(file)]
+    rows = [_item(row, file, line) for line, row in rows_of(file)]
     _refuse_duplicates(rows, file)
     kept = [item for item in rows if split is None or item.split == split]
     if not kept:
@@ -74,7 +74,7 @@ def read_gold(path: Path, split: str | None = None) -> Gold:
         raise InputError(what, path=file, do=f"splits there: {', '.join(splits) or 'none'}")
     keys = {item.key for item in kept}
     beside = file.with_name("annotations.jsonl")
-    annotations = [_item(row, beside, line) for line, row in _rows(beside)] if beside.is_file() else []
+    annotations = [_item(row, beside, line) for line, row in rows_of(beside)] if beside.is_file() else []
     return Gold(path, tuple(kept), tuple(one for one in annotations if one.key in keys))
 
 
@@ -89,7 +89,8 @@ def _gold_file(path: Path) -> Path:
     return path
 
 
-def _rows(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def rows_of(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """``(line number from 1, row)`` of a CSV or JSONL file; empty cells of a CSV are left out of their row."""
     if file.suffix.lower() == ".csv":
         with file.open(encoding="utf-8-sig", newline="") as handle:
             for row in (reader := csv.DictReader(handle)):

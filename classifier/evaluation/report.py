@@ -142,6 +142,7 @@ def _bar(share: float, mark: float) -> str:
     return "".join(bar)
 
 
-def _thin(points: Sequence[RiskPoint], most: int = 6) -> list[RiskPoint]:
-    step = max(1, -(-len(points) // most))
-    return [*points[:-1:step], points[-1]]
+def _thin(points: Sequence[RiskPoint]) -> list[RiskPoint]:
+    """The points nearest to round coverages, each once."""
+    near = [min(points, key=lambda point: abs(point.coverage - share)) for share in (0.1, 0.25, 0.5, 0.75, 0.9, 1.0)]
+    return list(dict.fromkeys(near))

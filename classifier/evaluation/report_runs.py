@@ -12,6 +12,7 @@ from classifier.evaluation.prevalence import HubShares
 from classifier.evaluation.report import clip, columns, interval, number
 
 FLIPS_SHOWN = 30
+HUBS_SHOWN = 5
 
 
 def comparison_lines(found: Sequence[Comparison], baseline: str) -> list[str]:
@@ -65,9 +66,12 @@ def side_lines(found: Sequence[SideBySide]) -> list[str]:
 
 
 def share_lines(found: Sequence[HubShares]) -> list[str]:
-    """Counted and corrected shares of each hub; values that occur nowhere are left out."""
+    """Counted and corrected role and polarity shares of each hub; values that occur nowhere are left out."""
     lines = ["SHARES IN THE HUB, corrected with the gold sample (right only if it was drawn at random from the hub)"]
+    hubs = list(dict.fromkeys(one.hub_id for one in found))
     for hub in found:
+        if hub.field == "basis" or hub.hub_id not in hubs[:HUBS_SHOWN]:
+            continue
         census = ": all of them, so the shares are gold's own" if hub.sample >= hub.works else ""
         lines.append(f"  {clip(hub.hub_id, 60)}, {hub.field}: {hub.sample} of {hub.works} works have gold{census}")
         rows = [["", "counted", "naive share", "corrected share"]]
@@ -77,6 +81,8 @@ def share_lines(found: Sequence[HubShares]) -> list[str]:
             if one.predicted or one.corrected.value
         ]
         lines += columns(rows, indent="    ")
+    if len(hubs) > HUBS_SHOWN:
+        lines.append(f"  and {len(hubs) - HUBS_SHOWN} more hubs; --json has all of them")
     return lines
 
 

@@ -10,25 +10,33 @@ from classifier.judges.base import Judge
 from classifier.settings import Settings, choose_judge
 
 if TYPE_CHECKING:
+    from classifier.judges.dialogue import Examples
     from classifier.judges.openai import OpenAIJudge
     from classifier.store import Store
 
 OPENAI_URL = "https://api.openai.com/v1"
 
 
-def open_judge(settings: Settings, *, offline: bool = False) -> Judge:
-    """The judge, ready to be asked; sends nothing yet. Raises ``SettingsError`` or ``StoreError``."""
+def open_judge(settings: Settings, *, offline: bool = False, examples: Examples | None = None) -> Judge:
+    """The judge, ready to be asked; sends nothing yet. Raises ``SettingsError`` or ``StoreError``.
+
+    ``examples`` gives the labelled examples to show beside a task; the embedded judge reads none.
+    """
     name, _ = choose_judge(settings)
     if name == "local":
+        if examples is not None:
+            raise SettingsError("--examples is for judge openai: the embedded judge reads no examples")
         from classifier.judges.local.judge import LocalJudge
 
         return LocalJudge(Path(settings.model) if settings.model else None)
     from classifier.store import Store
 
-    return open_openai(settings, Store(settings.store), offline=offline)
+    return open_openai(settings, Store(settings.store), offline=offline, examples=examples)
 
 
-def open_openai(settings: Settings, store: Store, *, offline: bool = False) -> OpenAIJudge:
+def open_openai(
+    settings: Settings, store: Store, *, offline: bool = False, examples: Examples | None = None
+) -> OpenAIJudge:
     """The judge behind an OpenAI-compatible endpoint, over an open store. Raises ``SettingsError``."""
     if settings.model is None:
         raise SettingsError("judge openai needs a model: give --model NAME (or CLASSIFIER_MODEL)")
@@ -47,4 +55,4 @@ def open_openai(settings: Settings, store: Store, *, offline: bool = False) -> O
         concurrency=settings.concurrency,
         offline=offline or by_file(settings.base_url or ""),
     )
-    return OpenAIJudge.open(asked, store)
+    return OpenAIJudge.open(asked, store, examples=examples)

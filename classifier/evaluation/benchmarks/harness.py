@@ -44,6 +44,7 @@ class Result(Record):
     judge: str
     model: str
     prompt: str
+    shots: int = 0
     trained_on: str
     labelled: int
     abstained: int
@@ -101,13 +102,17 @@ async def judge_rows(
 
 
 class Plan(NamedTuple):
-    """What to measure. ``lenient``: data sets that are not in the folder are named and left out."""
+    """What to measure. ``lenient``: data sets that are not in the folder are named and left out.
+
+    ``shots`` is how many labelled examples the judge is shown, for the record.
+    """
 
     datasets: Sequence[Dataset]
     data: Path
     limit: int | None
     concurrency: int
     lenient: bool
+    shots: int = 0
 
 
 async def run(
@@ -132,7 +137,7 @@ async def run(
                 break  # stopped: the part that was answered is stored, and scored by the next run
             sampled = len(chosen) < len(rows)
             results = (score(dataset, task, measured, file, sampled=sampled) for task in dataset.task)
-            found.extend(one for one in results if one is not None)
+            found.extend(one.model_copy(update={"shots": plan.shots}) for one in results if one is not None)
     finally:
         await judge.aclose()
     if not found and not stop():

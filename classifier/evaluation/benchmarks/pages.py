@@ -12,14 +12,13 @@ from classifier.evaluation.benchmarks.harness import Result
 from classifier.evaluation.benchmarks.schemes import Task, datasets
 from classifier.evaluation.intervals import Estimate
 
-BEGIN, END = "<!-- begin benchmarks -->", "<!-- end benchmarks -->"
-
 
 def write_result(result: Result, folder: Path) -> Path:
     """The file ``<task>-<judge or model>.json`` in the folder, made where it is missing."""
     folder.mkdir(parents=True, exist_ok=True)
     who = result.judge if result.judge == "local" else "".join(c if c.isalnum() else "-" for c in result.model)
-    file = folder / f"{result.task}-{who}.json"
+    shots = f"-{result.shots}-shots" if result.shots else ""
+    file = folder / f"{result.task}-{who}{shots}.json"
     file.write_text(result.model_dump_json(indent=1) + "\n", encoding="utf-8", newline="\n")
     return file
 
@@ -42,7 +41,7 @@ def table(results: Sequence[Result]) -> str:
     lines = [head, "|---|---|--:|---|---|--:|--:|---|"]
     for one in results:
         published = "; ".join(f"{figure.macro_f1:g} ({figure.what})" for figure in one.published) or "-"
-        who = one.judge if one.judge == "local" else one.model
+        who = one.judge if one.judge == "local" else one.model + (f", {one.shots} shots" if one.shots else "")
         split = one.split + (", sample" if one.sampled else "")
         lines.append(
             f"| {one.task} | {one.tradition or 'role'} | {one.rows:,} {split} | {who} | {one.trained_on} "
@@ -65,15 +64,6 @@ def _percent(one: Estimate) -> str:
     if one.low is None or one.high is None:
         return f"{100 * one.value:.1f}"
     return f"{100 * one.value:.1f} [{100 * one.low:.1f}, {100 * one.high:.1f}]"
-
-
-def replace_between(page: Path, content: str) -> None:
-    """Put the content between the benchmark markers of a page; ``InputError`` where it has none."""
-    text = page.read_text(encoding="utf-8")
-    before, found, rest = text.partition(BEGIN)
-    if not found or END not in rest:
-        raise InputError(f"no markers {BEGIN} and {END}", path=page, do="add them where the table belongs")
-    page.write_text(f"{before}{BEGIN}\n{content}\n{END}{rest.partition(END)[2]}", encoding="utf-8", newline="\n")
 
 
 def mapping_page() -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from classifier.errors import InputError
+from classifier.evaluation.examples import work_in
 from classifier.evaluation.gold import read_jsonl
 from classifier.schema import CitationContext, CitedWork, CitingWork, Pair
 
@@ -69,7 +70,12 @@ def _row(raw: dict[str, Any], dataset: str) -> Row:
     labels = raw.get("labels") or ([raw["label"]] if raw.get("label") is not None else [])
     title, key = str(raw.get("citing_title") or ""), str(raw["id"])
     context = CitationContext(
-        text=text, before=before, after=after, section=raw.get("section") or None, source="benchmark", source_id=key
+        text=text,
+        before=before,
+        after=after,
+        section=raw.get("section") or None,
+        source="benchmark",
+        source_id=work_in(key),
     )
     return Row(
         Pair(
@@ -79,13 +85,8 @@ def _row(raw: dict[str, Any], dataset: str) -> Row:
         split=str(raw.get("split") or "all"),
         native=tuple(str(label) for label in labels),
         polarity=(str(raw["polarity"]),) if raw.get("polarity") else (),
-        citing=title or _work_in(key),
+        citing=title or work_in(key),
     )
-
-
-def _work_in(key: str) -> str:
-    """The citing work that an id begins with (``W06-2933_16``, ``abc>def_0``), else the id: a work of its own."""
-    return re.split(r">|_", key, maxsplit=1)[0]
 
 
 def _surroundings(text: str, context: str) -> tuple[str, str]:

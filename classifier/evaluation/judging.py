@@ -1,0 +1,136 @@
+"""Judges around a judge: with calibrated confidence, or fused with the local one. Both fit the pipeline's seam."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from classifier.errors import InputError, SettingsError
+from classifier.evaluation.calibration import Calibration, apply_calibration, read_calibration
+from classifier.evaluation.examples import NearestExamples, read_examples
+from classifier.evaluation.fusion import Fusion, fuse, read_fusion
+from classifier.evidence import Task
+from classifier.judges.base import Judge, JudgeCard, Usage
+from classifier.judges.selection import open_judge
+from classifier.schema import Prediction
+from classifier.settings import Settings
+
+
+class Help(NamedTuple):
+    """What a judge is given beside its prompt: files made from gold, each ``None`` where there is none."""
+
+    examples: Path | None = None
+    shots: int = 9
+    calibration: Path | None = None
+    fuse: Path | None = None
+
+
+class Helped(NamedTuple):
+    """A judge with its help; ``options`` is what the manifest says of the help: paths, hash of the examples."""
+
+    judge: Judge
+    options: dict[str, object]
+
+
+def open_helped(settings: Settings, given: Help, *, offline: bool = False) -> Helped:
+    """The judge of the settings with what it is given. Bad files and settings are errors before anything is sent."""
+    rule = None if given.fuse is None else read_fusion(given.fuse)
+    calibration = None if given.calibration is None else read_calibration(given.calibration)
+    nearest = None if given.examples is None else read_examples(given.examples, given.shots)
+    options: dict[str, object] = {
+        name: str(path) for name in ("calibration", "fuse") if (path := getattr(given, name)) is not None
+    }
+    if nearest is not None:
+        options["examples"] = {"path": str(given.examples), "shots": given.shots, "sha256": nearest.sha256}
+    judge = open_judge(settings, offline=offline, examples=nearest)
+    if rule is not None:
+        judge = FusedJudge(open_judge(settings.model_copy(update={"judge": "local"})), judge, rule)
+    return Helped(judge if calibration is None else CalibratedJudge(judge, calibration), options)
+
+
+def examples_of(run: Path) -> tuple[NearestExamples | None, str]:
+    """The examples that a run was given, and why they cannot be had; both empty for a run without any."""
+    try:
+        asked = json.loads((run / "run.json").read_text(encoding="utf-8"))["options"].get("examples")
+    except (OSError, ValueError, KeyError, AttributeError):
+        return None, ""
+    if not asked:
+        return None, ""
+    try:
+        found = read_examples(Path(asked["path"]), asked["shots"])
+    except InputError as error:
+        return None, f"the examples of this run cannot be read: {error}"
+    if found.sha256 != asked["sha256"]:
+        return None, f"the examples in {asked['path']} are no longer those of this run"
+    return found, ""
+
+
+class CalibratedJudge:
+    """The judge's answers with calibrated confidence, held back where the calibration's threshold says so."""
+
+    def __init__(self, judge: Judge, calibration: Calibration) -> None:
+        self.inner, self.calibration = judge, calibration
+        self.batch_size = judge.batch_size
+
+    def recall(self, tasks: Sequence[Task]) -> list[Prediction | None]:
+        """What the judge recalls, calibrated."""
+        return [None if one is None else apply_calibration(one, self.calibration) for one in self.inner.recall(tasks)]
+
+    async def judge(self, tasks: Sequence[Task]) -> list[Prediction]:
+        """What the judge answers, calibrated."""
+        return [apply_calibration(one, self.calibration) for one in await self.inner.judge(tasks)]
+
+    def usage(self) -> Usage:
+        """What the judge spent."""
+        return self.inner.usage()
+
+    def card(self) -> JudgeCard:
+        """The judge's card with the calibration as a parameter."""
+        card = self.inner.card()
+        extra = {"calibration": self.calibration.model_dump(mode="json")}
+        return card.model_copy(update={"parameters": {**card.parameters, **extra}})
+
+    async def aclose(self) -> None:
+        """Release the judge."""
+        await self.inner.aclose()
+
+
+class FusedJudge:
+    """The local judge and a language model, fused by a rule fitted on gold."""
+
+    def __init__(self, local: Judge, model: Judge, rule: Fusion) -> None:
+        cards = (local.card().model, model.card().model)
+        if cards != (rule.local_model, rule.model):
+            raise SettingsError(
+                f"the fusion was fitted for {rule.local_model} with {rule.model}, this run has {cards[0]} with "
+                f"{cards[1]}; fit one with `classify calibrate --fuse`"
+            )
+        self.local, self.model, self.rule = local, model, rule
+        self.batch_size = model.batch_size
+
+    def recall(self, tasks: Sequence[Task]) -> list[Prediction | None]:
+        """Nothing: the language model's stored answers are used when it is asked."""
+        return [None] * len(tasks)
+
+    async def judge(self, tasks: Sequence[Task]) -> list[Prediction]:
+        """Both judges' answers, fused one by one."""
+        both = await asyncio.gather(self.local.judge(tasks), self.model.judge(tasks))
+        return [fuse(local, model, self.rule) for local, model in zip(*both, strict=True)]
+
+    def usage(self) -> Usage:
+        """What the language model spent; the local judge spends nothing."""
+        return self.model.usage()
+
+    def card(self) -> JudgeCard:
+        """The language model's card under the name ``fused``, with the local model and the rule."""
+        card = self.model.card()
+        extra = {"local": self.local.card().model_dump(mode="json"), "fusion": self.rule.model_dump(mode="json")}
+        return card.model_copy(update={"judge": "fused", "parameters": {**card.parameters, **extra}})
+
+    async def aclose(self) -> None:
+        """Release both."""
+        await self.local.aclose()
+        await self.model.aclose()
