@@ -94,6 +94,11 @@ def answer_schema(with_claims: bool = False, bounded: bool = False) -> dict[str,
     return strict(full)
 
 
+def schema_text(with_claims: bool = False, bounded: bool = False) -> str:
+    """The schema as JSON with its fields in their order: that is the order in which a model has to write them."""
+    return json.dumps(answer_schema(with_claims, bounded), separators=(",", ":"))
+
+
 def read_answer(raw: str, with_claims: bool = False) -> Answer:
     """The answer inside a raw text: bare JSON, fenced, or the one valid object within prose.
 

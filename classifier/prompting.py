@@ -14,14 +14,14 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from jinja2 import FileSystemLoader, StrictUndefined, Template, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from classifier.errors import SettingsError
 from classifier.evidence import Passage, Task
-from classifier.schema import MENTION, EvidenceSource, Label, Record
+from classifier.schema import MENTION, CitedWork, EvidenceSource, Label, Record
 
 DEFAULT_PROMPT = "v1"
 
@@ -97,6 +97,15 @@ def prompt_names(folder: Path | None = None) -> list[str]:
 _KINDS = ("passages", "summary")
 
 
+class _Sandbox(ImmutableSandboxedEnvironment):
+    """The sandbox; a key of a plain dictionary (all that templates are given) is found at once, which is its speed."""
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        if type(obj) is dict and attribute in obj:
+            return obj[attribute]
+        return super().getattr(obj, attribute)
+
+
 class Prompt:
     """A loaded prompt: both templates compiled once, and the sha256 of each file by its name."""
 
@@ -107,7 +116,7 @@ class Prompt:
             known = ", ".join(names) or "none"
             raise SettingsError(f"unknown prompt {name!r} in {folder}; known: {known}; choose one with --prompt")
         self.name = name
-        environment = ImmutableSandboxedEnvironment(
+        environment = _Sandbox(
             loader=FileSystemLoader(folder, encoding="utf-8"),
             undefined=StrictUndefined,
             autoescape=False,  # the output is a chat message, not markup; ``clean`` does the neutralising
@@ -116,6 +125,7 @@ class Prompt:
         self.sha256: dict[str, str] = {}
         self._templates: dict[str, Template] = {}
         self._system: dict[str, Message] = {}
+        self._hubs: dict[str, tuple[CitedWork, str]] = {}
         for kind in _KINDS:
             file = folder / f"{kind}-{name}.md.j2"
             self.sha256[file.name] = hashlib.sha256(file.read_bytes()).hexdigest()
@@ -130,12 +140,19 @@ class Prompt:
         """The messages for one task: a constant system message, then the item. Pure."""
         kind = "passages" if task.source is EvidenceSource.CONTEXT else "summary"
         values = {
-            "hub": task.pair.cited,
-            "citing": task.pair.citing,
+            "citing": {"title": task.pair.citing.title},
             "texts": [_shown(number, passage) for number, passage in enumerate(task.passages, start=1)],
             "examples": [_example(shot) for shot in shots],
         }
-        return self._system[kind], Message("user", _block(self._templates[kind], "user", values))
+        item = _block(self._templates[kind], "item", values)
+        return self._system[kind], Message("user", f"{self._hub(kind, task.pair.cited)}\n\n{item}")
+
+    def _hub(self, kind: str, cited: CitedWork) -> str:
+        """The hub's part of the message, rendered once for as long as the hub stays the same object."""
+        last = self._hubs.get(kind)
+        if last is None or last[0] is not cited:
+            last = self._hubs[kind] = cited, _block(self._templates[kind], "hub", {"hub": _shown_hub(cited)})
+        return last[1]
 
 
 def _printed(value: object) -> object:
@@ -144,6 +161,11 @@ def _printed(value: object) -> object:
 
 def _block(template: Template, name: str, values: Mapping[str, object]) -> str:
     return "".join(template.blocks[name](template.new_context(dict(values)))).strip()
+
+
+def _shown_hub(cited: CitedWork) -> dict[str, object]:
+    claims = [{"claim_id": claim.claim_id, "text": claim.text} for claim in cited.claims]
+    return {"title": cited.title, "abstract": cited.abstract[:MAX_TEXT_CHARS], "claims": claims}
 
 
 def _shown(number: int, passage: Passage) -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import email.utils
+import json
 import time
 import warnings
 
@@ -13,7 +14,7 @@ from classifier.judges.request import Rung
 from classifier.judges.transport import retry_after
 from classifier.schema import Polarity, Status
 from classifier.store import Store
-from tests.hostile_server import HostileServer, Reply, answer_json, error, honest
+from tests.hostile_server import HostileServer, Reply, answer_json, completion, error, honest
 from tests.works import context_task, tasks
 
 
@@ -141,6 +142,14 @@ def test_a_reply_that_is_no_completion_is_asked_again(store, reply):
     assert judge.usage().retries == 1
 
 
+def test_a_body_with_half_a_surrogate_can_be_stored(store):
+    body = json.dumps(completion("x")).replace('"x"', '"\\ud800 x"').encode()
+    with HostileServer(first_then(lambda _: Reply(body=body))) as server:
+        predictions, _ = ask(server, store, tasks(1))
+    assert statuses(predictions) == [Status.LABELLED]
+    assert any("\ufffd x" in row.answer.content for row in store.rows())
+
+
 def test_what_never_recovers_is_a_failed_prediction_and_never_cached(store):
     def script(body, n):
         return error(500, "kaput") if "number 1 " in str(body) else Reply(honest(body))
@@ -225,6 +234,7 @@ ODD_BUT_FINE = {
     "white space": lambda a: a + " \n" * 2000,
     "capitals": lambda a: a.replace('"background"', '"Background"'),
     "null list": lambda a: a.replace("[]", "null"),
+    "half a surrogate": lambda a: a.replace("names the hub", "names \\ud800 the hub"),
     "extra key": lambda a: a[:-1] + ', "note": "x"}',
 }
 

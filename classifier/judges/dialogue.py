@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Generator, Sequence
-from itertools import product
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr
 
-from classifier.answering import answer_schema
+from classifier.answering import schema_text
 from classifier.checking import Checked, check
 from classifier.errors import AnswerError, AnswerRefusedError, AnswerTruncatedError, SettingsError
 from classifier.evidence import Task
 from classifier.judges.probe import Capabilities
-from classifier.judges.request import ChatRequest, Rung, canonical
+from classifier.judges.request import ChatRequest, Rung
 from classifier.prompting import DEFAULT_PROMPT, Message, Prompt, Shot
 from classifier.schema import EvidenceSource, Label, Polarity, Prediction, Record, Role, Status
 from classifier.store import RawAnswer
@@ -83,8 +82,7 @@ class Interviewer:
     def __init__(self, settings: OpenAISettings, prompt: Prompt, examples: Examples | None = None) -> None:
         self.settings, self.prompt, self.examples = settings, prompt, examples
         self.capabilities: Capabilities | None = None
-        self._endpoint = settings.endpoint
-        self._schemas = {kind: canonical(answer_schema(*kind)) for kind in product((False, True), repeat=2)}
+        self._bases: dict[tuple[bool, Capabilities | None], ChatRequest] = {}
 
     def dialogue(self, task: Task) -> Dialogue:
         """What is asked about one task, and what comes of the answers. Yields requests, returns the prediction."""
@@ -119,22 +117,29 @@ class Interviewer:
 
     def request(self, task: Task | None, messages: tuple[Message, ...], limit: int) -> ChatRequest:
         """The request as this endpoint takes it (as far as it is known)."""
-        settings, known = self.settings, self.capabilities
-        request = ChatRequest(
-            endpoint=self._endpoint,
+        kind = bool(task and task.pair.cited.claims), self.capabilities
+        base = self._bases.get(kind)
+        if base is None:
+            base = self._bases[kind] = self._base(*kind)
+        return base._replace(messages=messages, max_tokens=limit)
+
+    def _base(self, with_claims: bool, known: Capabilities | None) -> ChatRequest:
+        settings = self.settings
+        base = ChatRequest(
+            endpoint=settings.endpoint,
             model=settings.model,
-            messages=messages,
+            messages=(),
             rung=Rung.JSON_SCHEMA,
-            schema=self._schemas[bool(task and task.pair.cited.claims), bool(known and known.bounded)],
+            schema=schema_text(with_claims, bool(known and known.bounded)),
             temperature=settings.temperature,
             top_p=settings.top_p,
             seed=settings.seed,
             sample=settings.sample,
-            max_tokens=limit,
+            max_tokens=None,
             token_field="max_tokens",  # noqa: S106 (a parameter's name)
             timeout=settings.timeout,
         )
-        return known.fit(request) if known else request
+        return known.fit(base) if known else base
 
     def predicted(self, task: Task, checked: Checked) -> Prediction:
         """A checked label, or one held back for its evidence, as a prediction."""

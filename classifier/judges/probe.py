@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from classifier.answering import Answer, answer_schema
+from classifier.answering import Answer, schema_text
 from classifier.errors import JudgeError, JudgeRejectedError, JudgeUnavailableError
 from classifier.judges.request import ChatRequest, Rung, canonical
 from classifier.prompting import Message
@@ -84,7 +84,7 @@ async def probe(request: ChatRequest, send: Send) -> Capabilities:
     for rung, bounded in _LADDER:
         if rung in accepted:
             continue  # it was taken with lengths and not enforced: without them it will not be either
-        trial = base._replace(messages=_messages(rung), schema=canonical(answer_schema(bounded=bounded)))
+        trial = base._replace(messages=_messages(rung), schema=schema_text(bounded=bounded))
         name = f"{rung} with lengths" if bounded else str(rung)
         try:
             answer, found = await _ask(trial, found.model_copy(update={"rung": rung, "bounded": bounded}), send)

@@ -26,7 +26,7 @@ class Rung(StrEnum):
 
 
 class ChatRequest(NamedTuple):
-    """Everything about one request. A parameter that is ``None`` is not sent; ``schema`` is canonical JSON."""
+    """Everything about one request. A parameter that is ``None`` is not sent; ``schema`` is JSON, its order counts."""
 
     endpoint: str
     model: str

@@ -59,8 +59,10 @@ class Transport:
         """
         try:
             async with asyncio.timeout(request.timeout):
-                response = await self._client.chat.completions.with_raw_response.create(
-                    **body(request), timeout=request.timeout
+                # ``post`` instead of ``chat.completions.create``, which copies the whole body and the answer into
+                # models: the same bytes go over the wire at twice the rate.
+                response = await self._client.post(
+                    "/chat/completions", cast_to=httpx2.Response, body=body(request), options={"timeout": request.timeout}
                 )
                 headers = {name.lower(): value for name, value in response.headers.items()}
                 return Reply(read_completion(response.text, request.max_tokens), headers)
@@ -106,17 +108,22 @@ def read_completion(text: str, max_tokens: int | None) -> RawAnswer:
         if not isinstance(content, str):  # a list of parts
             content = "".join(part.get("text") or "" for part in content)
         return RawAnswer(
-            content=content,
-            finish_reason=str(choice.get("finish_reason") or "stop"),
-            refusal=str(refusal) if refusal else None,
+            content=_whole(content),
+            finish_reason=_whole(str(choice.get("finish_reason") or "stop")),
+            refusal=_whole(str(refusal)) if refusal else None,
             max_tokens=max_tokens,
             prompt_tokens=_count(usage.get("prompt_tokens")),
             completion_tokens=_count(usage.get("completion_tokens")),
-            model_served=str(completion["model"]) if completion.get("model") else None,
+            model_served=_whole(str(completion["model"])) if completion.get("model") else None,
         )
     except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
         shown = " ".join(text[:120].split())
         raise JudgeUnavailableError(f"the server's reply is no chat completion: {shown!r}") from error
+
+
+def _whole(text: str) -> str:
+    """Half a surrogate pair, which JSON can escape and no file can hold, becomes U+FFFD."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _count(value: object) -> int | None:

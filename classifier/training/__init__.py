@@ -1,0 +1,1 @@
+"""Makes the files of the embedded judge from labelled passages; needs the extra ``train``."""
