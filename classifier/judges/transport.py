@@ -62,9 +62,14 @@ class Transport:
                 # ``post`` instead of ``chat.completions.create``, which copies the whole body and the answer into
                 # models: the same bytes go over the wire at twice the rate.
                 response = await self._client.post(
-                    "/chat/completions", cast_to=httpx2.Response, body=body(request), options={"timeout": request.timeout}
+                    "/chat/completions",
+                    cast_to=httpx2.Response,
+                    body=body(request),
+                    options={"timeout": request.timeout},
                 )
-                headers = {name.lower(): value for name, value in response.headers.items()}
+                headers = {
+                    name.decode("latin-1").lower(): text.decode("latin-1") for name, text in response.headers.raw
+                }
                 return Reply(read_completion(response.text, request.max_tokens), headers)
         except TimeoutError as error:
             waited = f"{request.timeout:g} s"
