@@ -93,6 +93,8 @@ def _safe(value: object) -> str:
     if value is None:
         return ""
     text = str(value)
+    if text[:1].isalnum() and "\x00" not in text:
+        return text
     if "\x00" in text:
         text = text.replace("\x00", "�")
     return "'" + text if text.startswith(_FORMULA) or text.lstrip().startswith(_FORMULA) else text

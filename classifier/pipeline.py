@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from classifier.evidence import Task, prepare
 from classifier.judges.base import Judge
@@ -43,22 +43,17 @@ async def predict(
     that stops the run is raised after the answers in flight came back, so that what was paid for is stored.
     """
     waiting: deque[_Asked | Answered] = deque()
-    flying: set[asyncio.Task[list[Prediction]]] = set()
+    flying = _Flights(concurrency)
     try:
         for chunk in _batched(map(prepare, pairs), CHUNK):
             for group in _grouped(chunk, judge):
                 if isinstance(group, Answered):
                     waiting.append(group)
                     continue
-                while len(flying) >= concurrency:
-                    done, flying = await asyncio.wait(flying, return_when=asyncio.FIRST_COMPLETED)
-                    for finished in done:
-                        finished.result()
+                await flying.room()
                 if stop():
                     break
-                task = asyncio.create_task(_ask(judge, group))
-                flying.add(task)
-                waiting.append(_Asked(group, task))
+                waiting.append(_Asked(group, flying.start(judge.judge(group))))
                 for answered in await _ready(waiting, CHUNK + concurrency):
                     yield answered
             for answered in await _ready(waiting, CHUNK + concurrency):
@@ -68,12 +63,40 @@ async def predict(
         for answered in await _ready(waiting, 0):
             yield answered
     finally:
-        if flying:
-            await asyncio.gather(*flying, return_exceptions=True)
+        await flying.land()
 
 
-async def _ask(judge: Judge, group: list[Task]) -> list[Prediction]:
-    return await judge.judge(group)
+class _Flights:
+    """Tasks in flight, at most so many; starting one and noticing its end take the same time however many fly."""
+
+    def __init__(self, most: int) -> None:
+        self._free = asyncio.Semaphore(most)
+        self._tasks: set[asyncio.Task[list[Prediction]]] = set()
+        self._error: BaseException | None = None
+
+    async def room(self) -> None:
+        """Wait until one more may start. Raises the error of a task that failed."""
+        await self._free.acquire()
+        if self._error:
+            raise self._error
+
+    def start(self, work: Coroutine[Any, Any, list[Prediction]]) -> asyncio.Task[list[Prediction]]:
+        """Start in the room that was waited for."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    async def land(self) -> None:
+        """Wait for all that is in flight, whatever becomes of it."""
+        if self._tasks:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _ended(self, task: asyncio.Task[list[Prediction]]) -> None:
+        self._tasks.discard(task)
+        self._free.release()
+        if not task.cancelled():
+            self._error = self._error or task.exception()
 
 
 async def _ready(waiting: deque[_Asked | Answered], limit: int) -> list[Answered]:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from jinja2 import FileSystemLoader, StrictUndefined, Template, TemplateError
+from jinja2.defaults import DEFAULT_NAMESPACE
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from classifier.errors import SettingsError
@@ -104,6 +105,7 @@ def prompt_names(folder: Path | None = None) -> list[str]:
 
 
 _KINDS = ("passages", "summary")
+_GLOBALS = {name: value for name, value in DEFAULT_NAMESPACE.items() if name != "lipsum"}
 
 
 class _Sandbox(ImmutableSandboxedEnvironment):
@@ -169,7 +171,8 @@ def _printed(value: object) -> object:
 
 
 def _block(template: Template, name: str, values: Mapping[str, object]) -> str:
-    return "".join(template.blocks[name](template.new_context(dict(values)))).strip()
+    context = template.new_context({**_GLOBALS, **values}, shared=True)  # merging jinja's own way takes half the time
+    return "".join(template.blocks[name](context)).strip()
 
 
 def _shown_hub(cited: CitedWork) -> dict[str, object]:

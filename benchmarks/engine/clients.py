@@ -35,14 +35,14 @@ async def bare(url: str, source: Path, concurrency: int) -> int:
             answer = await client.chat.completions.create(**sent)  # type: ignore[call-overload]
             json.loads(answer.choices[0].message.content)
 
-    global _started
-    _started = time.perf_counter()
+    global _started, _cpu
+    _started, _cpu = time.perf_counter(), time.process_time()
     await asyncio.gather(*map(one, bodies))
     await client.close()
     return len(bodies)
 
 
-_started = 0.0
+_started = _cpu = 0.0
 
 
 def main() -> None:
@@ -56,8 +56,8 @@ def main() -> None:
     parser.add_argument("--concurrency", type=int, default=64)
     parser.add_argument("--max-tokens", type=int, default=1024)
     options = parser.parse_args()
-    global _started
-    _started = time.perf_counter()
+    global _started, _cpu
+    _started, _cpu = time.perf_counter(), time.process_time()
     counts: dict[str, object] = {}
     if options.client == "bare":
         counts["works"] = asyncio.run(bare(options.url, options.source, options.concurrency))
@@ -73,7 +73,7 @@ def main() -> None:
         counts["usage"] = result.usage.model_dump()
     seconds = time.perf_counter() - _started
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    print(json.dumps({"seconds": seconds, "peak_mib": peak, **counts}))
+    print(json.dumps({"seconds": seconds, "cpu": time.process_time() - _cpu, "peak_mib": peak, **counts}))
     sys.stdout.flush()
 
 

@@ -12,7 +12,7 @@ import re
 from typing import Any, NamedTuple
 
 from classifier.errors import JudgeUnavailableError
-from classifier.judges.request import ChatRequest, Rung, canonical, request_key
+from classifier.judges.request import ChatRequest, Rung, request_key
 from classifier.judges.transport import body, read_completion
 from classifier.prompting import Message
 from classifier.store import RawAnswer
@@ -58,7 +58,7 @@ def read_request(line: str, endpoint: str) -> ChatRequest:
             model=sent["model"],
             messages=tuple(Message(message["role"], message["content"]) for message in sent["messages"]),
             rung=rung,
-            schema=canonical(form["json_schema"]["schema"]) if rung is Rung.JSON_SCHEMA else "",
+            schema=_in_order(form["json_schema"]["schema"]) if rung is Rung.JSON_SCHEMA else "",
             temperature=sent.get("temperature"),
             top_p=sent.get("top_p"),
             seed=sent.get("seed"),
@@ -72,6 +72,11 @@ def read_request(line: str, endpoint: str) -> ChatRequest:
     if custom_id(request) != name:
         raise ValueError("the custom_id does not fit the request: the file was changed")
     return request
+
+
+def _in_order(schema: object) -> str:
+    """As :func:`classifier.answering.schema_text` writes it."""
+    return json.dumps(schema, separators=(",", ":"))
 
 
 def read_response(line: str) -> Response:

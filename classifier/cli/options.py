@@ -27,7 +27,9 @@ Judge = Annotated[
     JudgeName | None,
     typer.Option("--judge", help="Who decides. Default: openai where a key or base URL is configured, else local."),
 ]
-Model = Annotated[str | None, typer.Option("--model", help="Model to ask; for the local judge a folder that `classify train` wrote.")]
+Model = Annotated[
+    str | None, typer.Option("--model", help="Model to ask; for the local judge a folder that `classify train` wrote.")
+]
 BaseUrl = Annotated[str | None, typer.Option("--base-url", help="OpenAI-compatible endpoint, up to /v1.")]
 Prompt = Annotated[str | None, typer.Option("--prompt", help="Prompt version, a name in prompts/.")]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Only the first N citing works.")]

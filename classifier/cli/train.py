@@ -16,10 +16,13 @@ def train(
         list[Path], typer.Option("--data", help="JSONL file or folder of labelled passages; give it once for each.")
     ],
     folder: Annotated[Path, typer.Option("--out", help="Folder for the model files.")] = Path("model"),
-    silver: Annotated[Path | None, typer.Option("--silver", help="Labels in our own scheme for passages of --data.")] = None,
+    silver: Annotated[
+        Path | None, typer.Option("--silver", help="Labels in our own scheme for passages of --data.")
+    ] = None,
     written: Annotated[Path | None, typer.Option("--written", help="Passages with labels in our own scheme.")] = None,
     everything: Annotated[
-        bool, typer.Option("--everything", help="Also use sets without a permissive licence; say so if you share the files.")
+        bool,
+        typer.Option("--everything", help="Also use sets without a permissive licence; say so if you share the files."),
     ] = False,
     seed: Annotated[int, typer.Option("--seed", help="Recorded in the manifest.")] = 0,
 ) -> None:
@@ -33,4 +36,6 @@ def train(
     report = trained(data, folder, seed, silver, written, everything)
     for corpus, count in sorted(report.examples.items()):
         out.print(f"  {count:>7}  {corpus}", markup=False)
-    out.print(f"{report.out}: {report.size} bytes; `classify run --judge local --model {report.out}` uses it", markup=False)
+    out.print(
+        f"{report.out}: {report.size} bytes; `classify run --judge local --model {report.out}` uses it", markup=False
+    )

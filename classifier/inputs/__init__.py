@@ -16,8 +16,12 @@ from classifier.schema import CitedWork, Hub, Pair
 TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".jsonl", ".ndjson", ".parquet"})
 
 
+KEPT_PAIRS = 25_000
+"""A table of up to so many works stays in memory after its check; a longer one is read anew, so memory is bounded."""
+
+
 class Source:
-    """An input that was opened: its pairs, and what can be said of it before they are read.
+    """An input that was opened: its pairs, and what can be said of it before they are read (after ``check``).
 
     ``announced``: how many citing works the source says there are, where it says so. ``warnings``: one line each.
     ``hub``: the whole hub where the format holds one in memory, ``None`` for a table, which streams.
@@ -29,11 +33,16 @@ class Source:
         self.path, self.hub, self.warnings, self.skip_bad_rows = path, hub, warnings, skip_bad_rows
         self.announced = hub.announced if hub else None
         self.bad_rows: list[BadRow] = []
+        self.first_hub: str | None = None
+        self.several_hubs = False
+        self._checked: list[Pair] | None = None
 
     def pairs(self) -> Iterator[Pair]:
-        """The pairs in order; a table is read anew each time. Bad rows are collected in ``bad_rows``."""
+        """The pairs in order; a long table is read anew each time. Bad rows are collected in ``bad_rows``."""
         if self.hub is not None:
-            return iter([Pair(self.hub.cited, work) for work in self.hub.citing])
+            return (Pair(self.hub.cited, work) for work in self.hub.citing)
+        if self._checked is not None:
+            return iter(self._checked)
         self.bad_rows = []
         return table_pairs(self.path, self.bad_rows)
 
@@ -42,7 +51,16 @@ class Source:
 
         Raises ``InputError`` with one line a bad row unless they are skipped, or where nothing is left.
         """
-        count = sum(1 for _ in self.pairs())
+        self._checked, self.first_hub, self.several_hubs = None, None, False
+        kept: list[Pair] = []
+        count = 0
+        for count, pair in enumerate(self.pairs(), start=1):
+            if count <= KEPT_PAIRS:
+                kept.append(pair)
+            self.first_hub = self.first_hub or pair.cited.hub_id
+            self.several_hubs = self.several_hubs or pair.cited.hub_id != self.first_hub
+        if self.hub is None and count <= KEPT_PAIRS:
+            self._checked = kept
         if self.bad_rows and not self.skip_bad_rows:
             shown = "\n".join(str(row.error()) for row in self.bad_rows)
             raise InputError(
