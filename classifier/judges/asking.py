@@ -73,11 +73,7 @@ class Asker:
     async def _ask(self, key: bytes, request: ChatRequest) -> RawAnswer:
         """Ask, and store the raw answer before anybody reads it."""
         answer = (await self.send(request)).answer
-<<<<<<< HEAD
-        self._store.put([StoredAnswer(key, canonical_request(request), answer, request.endpoint)])
-=======
-        await self._keep(StoredAnswer(key, canonical(key_material(request)), answer, request.endpoint))
->>>>>>> engine
+        await self._keep(StoredAnswer(key, canonical_request(request), answer, request.endpoint))
         return answer
 
     async def _keep(self, row: StoredAnswer) -> None:

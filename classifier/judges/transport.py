@@ -59,13 +59,6 @@ class Transport:
         """
         try:
             async with asyncio.timeout(request.timeout):
-<<<<<<< HEAD
-                sent = body(request)
-                # The client walks every dictionary it is given by name; the schema, which never changes, is most of it.
-                unwalked = {"response_format": sent.pop("response_format")} if "response_format" in sent else None
-                response = await self._client.chat.completions.with_raw_response.create(
-                    **sent, extra_body=unwalked, timeout=request.timeout
-=======
                 # ``post`` instead of ``chat.completions.create``, which copies the whole body and the answer into
                 # models: the same bytes go over the wire at twice the rate.
                 response = await self._client.post(
@@ -73,7 +66,6 @@ class Transport:
                     cast_to=httpx2.Response,
                     body=body(request),
                     options={"timeout": request.timeout},
->>>>>>> engine
                 )
                 headers = {
                     name.decode("latin-1").lower(): text.decode("latin-1") for name, text in response.headers.raw
