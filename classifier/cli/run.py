@@ -26,6 +26,7 @@ def run(
     judge: opt.Judge = None,
     model: opt.Model = None,
     base_url: opt.BaseUrl = None,
+    local_model: opt.LocalModel = None,
     limit: opt.Limit = None,
     concurrency: Annotated[int | None, typer.Option("--concurrency", min=1, help="Requests in flight at most.")] = None,
     offline: opt.Offline = False,
@@ -39,7 +40,8 @@ def run(
     """Label every citing work of INPUT and write CSV, JSONL, summary and manifest."""
     from classifier.evaluation.judging import Help, open_helped
 
-    settings = load_settings(judge=judge, model=model, base_url=base_url, concurrency=concurrency, prompt=prompt)
+    settings = load_settings(judge=judge, model=model, base_url=base_url, concurrency=concurrency, prompt=prompt,
+                             local_model=local_model)  # fmt: skip
     name, why = choose_judge(settings)
     say(f"judge: {name} ({why})")
     if is_identifier(str(source)):
