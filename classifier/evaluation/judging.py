@@ -47,7 +47,7 @@ def open_helped(settings: Settings, given: Help, *, offline: bool = False) -> He
         options["examples"] = {"path": str(given.examples), "shots": given.shots, "sha256": nearest.sha256}
     judge = open_judge(settings, offline=offline, examples=nearest)
     if rule is not None:
-        judge = FusedJudge(open_judge(settings.model_copy(update={"judge": "local"})), judge, rule)
+        judge = FusedJudge(open_judge(settings.model_copy(update={"judge": "local", "model": None})), judge, rule)
     return Helped(judge if calibration is None else CalibratedJudge(judge, calibration), options)
 
 

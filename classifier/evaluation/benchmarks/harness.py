@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +22,7 @@ from classifier.evaluation.intervals import RESAMPLES, Estimate, Floats, item_we
 from classifier.evaluation.measure import ClassScore, class_scores, headline, tables
 from classifier.judges import local
 from classifier.judges.base import Judge
+from classifier.judges.local.judge import LocalJudge
 from classifier.pipeline import Answered, predict
 from classifier.schema import Prediction, Record, Status
 
@@ -176,7 +178,7 @@ def score(
         judge=first.judge,
         model=first.model,
         prompt=first.prompt,
-        trained_on=trained_on(dataset, first.judge, splits),
+        trained_on=trained_on(dataset, first, splits),
         labelled=states.count(Status.LABELLED),
         abstained=states.count(Status.ABSTAINED),
         failed=states.count(Status.FAILED),
@@ -286,12 +288,13 @@ def _unclear(prediction: Prediction, head: str) -> bool:
     return prediction.label is not None and str(getattr(prediction.label, head)) == "unclear"
 
 
-def trained_on(dataset: Dataset, judge: str, splits: Sequence[str]) -> str:
+def trained_on(dataset: Dataset, answer: Prediction, splits: Sequence[str]) -> str:
     """Whether the judge was trained on this data set: ``no``, ``other rows``, ``these rows``, or ``unknown``.
 
-    For the local judge as its model's manifest lists; ``other rows`` where only the training split was used.
+    For the embedded model as its manifest lists; ``other rows`` where only the training split was used. What a
+    language model or a model trained by the user has seen is unknown.
     """
-    if judge != "local":
+    if answer.judge != "local" or answer.model != _embedded_model():
         return "unknown"
     manifest = Path(next(iter(local.__path__))) / "model" / "manifest.json"
     examples = json.loads(manifest.read_text(encoding="utf-8"))["examples"]
@@ -299,3 +302,8 @@ def trained_on(dataset: Dataset, judge: str, splits: Sequence[str]) -> str:
         return "no"
     # Development rows are kept out of training, save where a set has no others (FOCAL).
     return "other rows" if set(splits) <= {"dev", "test"} and dataset.name != "focal" else "these rows"
+
+
+@cache
+def _embedded_model() -> str:
+    return LocalJudge().model_name
