@@ -15,14 +15,16 @@ from markupsafe import Markup, escape
 from classifier.report.shares import Interval
 
 _WIDTH, _ROW, _LEFT, _RIGHT = 460, 30, 104, 84
+BarRow = tuple[str, int, Interval | None]
+"""Value, count, share."""
 
 
 
 
-def share_bars(title: str, rows: Sequence[tuple[str, int, Interval | None]]) -> Markup:
+def share_bars(title: str, rows: Sequence[BarRow]) -> Markup:
     """Horizontal bars of shares from 0, each with its interval as a whisker, and ``count share`` at the end.
 
-    ``rows``: value, count, share. The axis ends at the next tenth above the highest bound.
+    The axis ends at the next tenth above the highest bound.
     """
     top = max((share.high for _, _, share in rows if share), default=0.0)
     limit = min(1.0, max(0.1, math.ceil(top * 10 - 1e-9) / 10))
