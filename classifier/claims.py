@@ -8,7 +8,7 @@ relation follows from the label, the claim is the one whose words the passage sh
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 from nupunkt import sent_spans
@@ -19,7 +19,6 @@ from classifier.outputs import Result
 from classifier.schema import (
     Basis,
     CitedWork,
-    CitingWork,
     Claim,
     ClaimRelation,
     Label,
@@ -28,7 +27,7 @@ from classifier.schema import (
     Role,
     Status,
 )
-from classifier.terms import cosine, inverse_document_frequency, terms
+from classifier.terms import Vector, cosine, inverse_document_frequency, terms, weighted
 
 MIN_SIMILARITY = 0.2
 """Least cosine of passage and claim for a link by words; chosen by reading, not fitted: see docs/report.md."""
@@ -131,36 +130,45 @@ def relations(label: Label) -> tuple[ClaimRelation, ...]:
 
 def link_claims(claims: Sequence[Claim], results: Iterable[Result]) -> tuple[ClaimUse, ...]:
     """Every link of the labelled works, in the order of the run: the judge's where it gave any, else by words."""
-    listed = list(results)
+    listed = [(result, label) for result in results if (label := _counted(result)) is not None]
     known = {claim.claim_id for claim in claims}
+    texts = [terms(_stated(result)) for result, _ in listed]
     bags = {claim.claim_id: terms(claim.text) for claim in claims}
-    texts = [terms(_stated(result)) for result in listed]
     weights = inverse_document_frequency([*texts, *bags.values()])
+    vectors = {claim_id: weighted(bag, weights) for claim_id, bag in bags.items()}
     links: list[ClaimUse] = []
-    for result, words in zip(listed, texts, strict=True):
-        prediction, label = result.prediction, result.prediction.label
-        if label is None or prediction.status is not Status.LABELLED:
-            continue
+    for (result, label), words in zip(listed, texts, strict=True):
+        citing_id = result.prediction.citing_id
         judged = [link for link in label.claims if link.claim_id in known]
         links.extend(
-            ClaimUse(claim_id=link.claim_id, citing_id=prediction.citing_id, relation=link.relation, by="judge")
-            for link in judged
+            ClaimUse(claim_id=link.claim_id, citing_id=citing_id, relation=link.relation, by="judge") for link in judged
         )
-        wanted = () if judged else relations(label)
-        best = max(((cosine(words, bag, weights), cid) for cid, bag in bags.items()), default=None) if wanted else None
-        if best is None or best[0] < MIN_SIMILARITY or len(set(words) & set(bags[best[1]])) < MIN_SHARED:
-            continue
-        links.extend(
-            ClaimUse(
-                claim_id=best[1],
-                citing_id=prediction.citing_id,
-                relation=relation,
-                by="words",
-                similarity=round(best[0], 3),
-            )
-            for relation in wanted
-        )
+        found = relations(label) if not judged else ()
+        nearest = _nearest(weighted(words, weights), vectors) if found else None
+        if nearest is not None:
+            links.extend(
+                ClaimUse(
+                    claim_id=nearest[1], citing_id=citing_id, relation=relation, by="words",
+                    similarity=round(nearest[0], 3),
+                )
+                for relation in found
+            )  # fmt: skip
     return tuple(links)
+
+
+def _nearest(text: Vector, claims: Mapping[str, Vector]) -> tuple[float, str] | None:
+    """The claim most like the text, the first of equals, with the cosine; ``None`` where none is like enough."""
+    best: tuple[float, str] | None = None
+    for claim_id, vector in claims.items():
+        similarity = cosine(text, vector)
+        shared = len(text.keys() & vector.keys())
+        if similarity >= MIN_SIMILARITY and shared >= MIN_SHARED and (best is None or similarity > best[0]):
+            best = (similarity, claim_id)
+    return best
+
+
+def _counted(result: Result) -> Label | None:
+    return result.prediction.label if result.prediction.status is Status.LABELLED else None
 
 
 def _stated(result: Result) -> str:
@@ -169,8 +177,4 @@ def _stated(result: Result) -> str:
     evidence = label.evidence if label else None
     if evidence is not None:
         return source_text(result.citing, evidence.source, evidence.context_index)
-    return _passages(result.citing)
-
-
-def _passages(work: CitingWork) -> str:
-    return " ".join(context.passage for context in work.contexts)
+    return " ".join(context.passage for context in result.citing.contexts)

@@ -16,6 +16,7 @@ _COMMON = frozenset(
     "there these they this those through thus under upon used uses using very well were what when where which while "
     "will with within work works would".split()
 )
+Vector = Mapping[str, float]
 STEM = 6
 """Words are compared by their first letters: prefix stemming, which needs no language data (McNamee et al. 2009)."""
 
@@ -36,12 +37,14 @@ def inverse_document_frequency(documents: Iterable[Iterable[str]]) -> dict[str, 
     return {term: 1 + math.log((1 + count) / (1 + n)) for term, n in frequency.items()}
 
 
-def cosine(left: Iterable[str], right: Iterable[str], weights: Mapping[str, float]) -> float:
-    """Cosine of two bags of terms under term weights, 0 to 1; a term without a weight counts nothing."""
-    a, b = (_vector(side, weights) for side in (left, right))
-    norm = math.sqrt(sum(v * v for v in a.values()) * sum(v * v for v in b.values()))
-    return sum(value * b.get(term, 0.0) for term, value in sorted(a.items())) / norm if norm else 0.0
+def weighted(bag: Iterable[str], weights: Vector) -> Vector:
+    """The bag as a vector of length 1, ``(1 + ln n) x weight``; a term without a weight is left out."""
+    vector = {term: (1 + math.log(n)) * weights[term] for term, n in sorted(Counter(bag).items()) if term in weights}
+    norm = math.sqrt(sum(value * value for value in vector.values()))
+    return {term: value / norm for term, value in vector.items()}
 
 
-def _vector(bag: Iterable[str], weights: Mapping[str, float]) -> dict[str, float]:
-    return {term: (1 + math.log(n)) * weights[term] for term, n in Counter(bag).items() if term in weights}
+def cosine(left: Vector, right: Vector) -> float:
+    """Cosine of two vectors of ``weighted``, 0 to 1."""
+    small, large = (left, right) if len(left) <= len(right) else (right, left)
+    return sum(value * large[term] for term, value in small.items() if term in large)

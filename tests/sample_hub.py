@@ -70,7 +70,7 @@ def make_hub(works=60, seed=7, hub_id=CITED.hub_id):
 
 
 def _work(i, draw):
-    subject, (_, _, _, sentence) = SUBJECTS[i % len(SUBJECTS)], SENTENCES[(i * i + i // 3) % len(SENTENCES)]
+    subject, (_, _, _, sentence) = SUBJECTS[i % len(SUBJECTS)], SENTENCES[(i * 7 + i // 10) % len(SENTENCES)]
     passages = ()
     if i % 9 != 8:
         near = tuple(

@@ -96,6 +96,8 @@ def year_columns(title: str, years: Mapping[int, Mapping[str, int]], values: Seq
 def _figure(title: str, spoken: str, width: int, height: int, parts: list[svg.Element]) -> Markup:
     drawing = svg.SVG(
         viewBox=svg.ViewBoxSpec(0, 0, width, height),
+        width=width,
+        height=height,
         class_=["chart"],
         extra={"role": "img", "aria-label": str(escape(f"{title}: {spoken}"))},
         elements=parts,

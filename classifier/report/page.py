@@ -13,14 +13,16 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from typing import NamedTuple
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
+from classifier.claims import ClaimUse
 from classifier.errors import InputError
 from classifier.export import forms
 from classifier.export.forms import Form
@@ -28,7 +30,7 @@ from classifier.export.links import work_url
 from classifier.outputs import Result
 from classifier.report import charts
 from classifier.report.data import MOST_WORKS, Gathered, PageData, Share, gather
-from classifier.schema import EvidenceSource, Polarity, Role, Status
+from classifier.schema import MENTION, ClaimRelation, EvidenceSource, Label, Polarity, Role, Status
 
 REPORT_NAME = "report.html"
 BLOCK = 64
@@ -39,6 +41,16 @@ ROW_FIELDS = (
 )  # fmt: skip
 _UNSEEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 """Control characters, and those that would turn the direction of the text around them."""
+
+
+class LedgerEntry(NamedTuple):
+    """One work under one claim."""
+
+    citing_id: str
+    relations: tuple[ClaimRelation, ...]
+    by: str
+    label: Label | None
+    rank: float
 
 
 def write_report(run_folder: Path, out: Path | None = None, *, hub_id: str | None = None) -> Path:
@@ -65,17 +77,17 @@ def render(gathered: Gathered, manifest: dict[str, object]) -> str:
     page_forms = _forms(page, manifest)
     script = _asset("dataTables.min.js"), _asset("report.js")
     style = _asset("report.css")
-    titles = {result.prediction.citing_id: result.citing.title for result in results}
+    by_id = {result.prediction.citing_id: result for result in results}
     return (
         _environment()
         .get_template("report.html.j2")
         .render(
             page=page,
-            results={result.prediction.citing_id: result for result in results},
-            titles=titles,
-            sources=[source.value for source in EvidenceSource],
+            results=by_id,
+            sources=[s.value for s in EvidenceSource if any(row.source[s.value] for row in page.polarities)],
             charts=_charts(page),
-            uses=_uses_by_claim(page),
+            ledger=_ledger(page, by_id),
+            relations=[relation.value for relation in ClaimRelation],
             policy=_policy(script, style),
             scripts=[Markup(text) for text in script],  # noqa: S704 - the package's own files
             style=Markup(style),  # noqa: S704 - the package's own file
@@ -104,13 +116,19 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"shown": shown, "words": lambda value: str(value).replace("_", " "), "percent": _percent}
+    environment.tests["contains"] = lambda values, value: value in values
+    environment.filters |= {"shown": shown, "words": lambda value: str(value).replace("_", " "), "percent": _percent, "unmarked": _unmarked}
     return environment
 
 
 @cache
 def _asset(name: str) -> str:
     return files("classifier.report").joinpath("assets", name).read_text(encoding="utf-8")
+
+
+def _unmarked(text: str) -> str:
+    """A passage without the double brackets around the mention, which mark it for machines."""
+    return MENTION.sub(r"\1", text)
 
 
 def _percent(share: float) -> str:
@@ -151,11 +169,22 @@ def _charts(page: PageData) -> dict[str, Markup | None]:
     }
 
 
-def _uses_by_claim(page: PageData) -> dict[str, list[object]]:
-    uses: dict[str, list[object]] = {claim.claim_id: [] for claim in page.claims}
+def _ledger(page: PageData, results: Mapping[str, Result]) -> dict[str, list[LedgerEntry]]:
+    """The works under each claim, one entry a work: relations in the order of ``ClaimRelation``, surest work first."""
+    order = list(ClaimRelation)
+    entries: dict[tuple[str, str], list[ClaimUse]] = {}
     for use in page.claim_uses:
-        uses[use.claim_id].append(use)
-    return uses
+        entries.setdefault((use.claim_id, use.citing_id), []).append(use)
+    ledger: dict[str, list[LedgerEntry]] = {claim.claim_id: [] for claim in page.claims}
+    for (claim_id, citing_id), uses in entries.items():
+        label = results[citing_id].prediction.label
+        relations = sorted({use.relation for use in uses}, key=order.index)
+        ledger[claim_id].append(
+            LedgerEntry(citing_id, tuple(relations), uses[0].by, label, -label.confidence if label else 0.0)
+        )
+    for listed in ledger.values():
+        listed.sort(key=lambda entry: (order.index(entry.relations[0]), entry.rank, entry.citing_id))
+    return ledger
 
 
 def _forms(page: PageData, manifest: dict[str, object]) -> tuple[Form, ...]:

@@ -5,8 +5,10 @@
   const at = Object.fromEntries(data.fields.map((name, index) => [name, index]));
   const rows = data.rows;
   const unseen = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g;
+  const mention = /\[\[([\s\S]+?)\]\](?!\])/g;
   const shown = (text) => String(text).replace(unseen, "\ufffd");
   const words = (value) => value.replaceAll("_", " ");
+  const unmarked = (passage) => passage.replace(mention, "$1");
   const sourceName = (value) => (value === "context" ? "passage" : value);
 
   // Text reaches the page through textContent only, each piece in its own bdi.
@@ -62,7 +64,7 @@
     // Offsets count characters; JavaScript strings count UTF-16 units, so the text is taken apart first.
     const characters = Array.from(source);
     const spans = [];
-    for (const match of source.matchAll(/\[\[([\s\S]+?)\]\](?!\])/g)) {
+    for (const match of source.matchAll(mention)) {
       const start = Array.from(source.slice(0, match.index)).length;
       spans.push([start, start + Array.from(match[0]).length, "mention"]);
     }
@@ -120,7 +122,7 @@
     if (row[at.representative] & 2) parts.push(make("span", { class: "tag how" }, "hub page"));
     parts.forEach((part, index) => meta.append(index ? " · " : "", part));
     if (parts.length) cell.append(meta);
-    if (row[at.evidence]) cell.append(make("p", { class: "snippet", dir: "auto" }, shown(row[at.evidence])));
+    if (row[at.evidence]) cell.append(make("p", { class: "snippet", dir: "auto" }, shown(unmarked(row[at.evidence]))));
   }
   const rank = (list, value) => (value === "" ? list.length : list.indexOf(value));
   const columns = [
