@@ -42,20 +42,35 @@ CITED = CitedWork(
 )
 SUBJECTS = (
     "rural schools", "adult learners", "bilingual classrooms", "sign language", "medical training", "legal reading",
-    "mathematics textbooks", "reading on phones", "dyslexia screening", "library lending", "song lyrics", "news writing",
+    "mathematics textbooks", "reading on phones", "dyslexia screening", "library lending", "song lyrics",
+    "news writing",
 )  # fmt: skip
-SENTENCES = (
-    (Role.BACKGROUND, Polarity.NEUTRAL, Basis.NONE, "Feedback has long been studied for {s} [[(Okafor et al., 2019)]]."),
-    (Role.USES_METHOD, Polarity.NEUTRAL, Basis.NONE, "For {s} we apply the stepwise feedback of [[Okafor et al. (2019)]]."),
-    (Role.USES_DATA, Polarity.NEUTRAL, Basis.NONE, "We train on READ40K, annotated reading steps, [[(Okafor et al., 2019)]] for {s}."),
-    (Role.COMPARES, Polarity.SUPPORTING, Basis.EVIDENCE, "In {s} stepwise feedback again improves reading accuracy on long texts, as in [[Okafor et al. (2019)]]."),
-    (Role.COMPARES, Polarity.CONTRASTING, Basis.EVIDENCE, "Contrary to [[Okafor et al. (2019)]], active selection of passages did not reduce labelling effort for {s}."),
-    (Role.COMPARES, Polarity.CONTRASTING, Basis.ASSESSMENT, "Our approach outperforms [[Okafor et al. (2019)]] by 4.1 points on {s}."),
-    (Role.BACKGROUND, Polarity.SUPPORTING, Basis.ASSESSMENT, "The pioneering study of [[Okafor et al. (2019)]] opened the field for {s}."),
-    (Role.EXTENDS, Polarity.MIXED, Basis.EVIDENCE, "We extend stepwise feedback [[(Okafor et al., 2019)]] to {s}; accuracy on long texts rises, but only for the older readers."),
-    (Role.MOTIVATION, Polarity.NEUTRAL, Basis.NONE, "Because [[Okafor et al. (2019)]] left {s} out, we study them here."),
-    (Role.FUTURE_WORK, Polarity.NEUTRAL, Basis.NONE, "Combining this with stepwise feedback [[(Okafor et al., 2019)]] for {s} is left for later."),
+SENTENCES = tuple(
+    (Role(role), Polarity(polarity), Basis(basis), sentence)
+    for role, polarity, basis, sentence in (
+        ("background", "neutral", "none", "Feedback has long been studied for {s} [[(Okafor et al., 2019)]]."),
+        ("uses_method", "neutral", "none", "For {s} we apply the stepwise feedback of [[Okafor et al. (2019)]]."),
+        ("uses_data", "neutral", "none", "We train on READ40K, a corpus of steps [[(Okafor et al., 2019)]], for {s}."),
+        (
+            "compares", "supporting", "evidence",
+            "In {s} stepwise feedback again improves reading accuracy on long texts, as in [[Okafor et al. (2019)]].",
+        ),
+        (
+            "compares", "contrasting", "evidence",
+            "Contrary to [[Okafor et al. (2019)]], active selection of passages saved no labelling effort for {s}.",
+        ),
+        ("compares", "contrasting", "assessment", "Our approach outperforms [[Okafor et al. (2019)]] on {s}."),
+        ("background", "supporting", "assessment", "The pioneering study of [[Okafor et al. (2019)]] is rich in {s}."),
+        (
+            "extends", "mixed", "evidence",
+            "We extend stepwise feedback [[(Okafor et al., 2019)]] to {s}; accuracy on long texts rises, "
+            "but only for the older readers.",
+        ),
+        ("motivation", "neutral", "none", "Because [[Okafor et al. (2019)]] left {s} out, we study them here."),
+        ("future_work", "neutral", "none", "Combining it with stepwise feedback [[(Okafor et al., 2019)]] is for later."),
+    )
 )  # fmt: skip
+FAMILY_NAMES = ("Öz", "Kim", "Novak", "Silva", "Ito", "Diaz")
 COMPANIONS = ("A Survey of Feedback", "Outcome Rewards in Reading", "Annotation at Scale")
 
 
@@ -86,13 +101,15 @@ def _work(i, draw):
             cocited=near,
             shared=draw.choice((1, 1, 3)),
         )
-        more = context.model_copy(update={"text": "See also [[(Okafor et al., 2019)]] for an account 🙂 of the corpus."})
+        more = context.model_copy(
+            update={"text": "See also [[(Okafor et al., 2019)]] for an account 🙂 of the corpus."}
+        )
         passages = (context, more) if i % 4 == 0 else (context,)
     return CitingWork(
         citing_id=f"w{i:05d}",
         title=f"{('Notes on', 'A study of', 'Measuring', 'Towards')[i % 4]} {subject}, part {i // len(SUBJECTS) + 1}",
         summary=f"A study of {subject} that says what was done and what was found.",
-        authors=tuple(f"{draw.choice('ABCDEFGH')}. {name}" for name in draw.sample(("Öz", "Kim", "Novak", "Silva", "Ito", "Diaz"), 2)),
+        authors=tuple(f"{draw.choice('ABCDEFGH')}. {name}" for name in draw.sample(FAMILY_NAMES, 2)),
         year=None if i % 7 == 6 else 2020 + (i * 5) % 6,
         ids=WorkIds(arxiv_id=f"24{i % 12 + 1:02d}.{i:05d}") if i % 3 else WorkIds(doi=f"10.5555/citing.{i}"),
         representative=i % 20 == 3,

@@ -147,7 +147,7 @@ def json_ld_parts(nodes: Iterable[Node]) -> Iterator[str]:
 
 
 def json_ld_start() -> str:
-    """What stands before the first node; nodes are separated by ``,\\n``."""
+    """What stands before the first node; between nodes stand a comma and a line end."""
     return f'{{"@context": {json.dumps(NAMESPACES)},\n"@graph": [\n'
 
 

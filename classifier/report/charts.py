@@ -19,8 +19,6 @@ BarRow = tuple[str, int, Interval | None]
 """Value, count, share."""
 
 
-
-
 def share_bars(title: str, rows: Sequence[BarRow]) -> Markup:
     """Horizontal bars of shares from 0, each with its interval as a whisker, and ``count share`` at the end.
 
@@ -46,7 +44,9 @@ def share_bars(title: str, rows: Sequence[BarRow]) -> Markup:
         if share is not None:
             end += inner * share.value / limit
             low, high = (_LEFT + inner * bound / limit for bound in (share.low, share.high))
-            parts.append(svg.Rect(x=_LEFT, y=y + 7, width=_r(end - _LEFT), height=16, rx=2, class_=["bar", f"v-{value}"]))
+            parts.append(
+                svg.Rect(x=_LEFT, y=y + 7, width=_r(end - _LEFT), height=16, rx=2, class_=["bar", f"v-{value}"])
+            )
             if count:
                 parts.append(svg.Line(x1=_r(low), x2=_r(high), y1=y + 15, y2=y + 15, class_=["whisker"]))
                 parts += [svg.Line(x1=_r(x), x2=_r(x), y1=y + 11, y2=y + 19, class_=["whisker"]) for x in (low, high)]
@@ -54,7 +54,8 @@ def share_bars(title: str, rows: Sequence[BarRow]) -> Markup:
             number += f"  {share.value:.0%}"
         parts.append(svg.Text(x=_r(end + 8), y=y + 19, text=number, class_=["number"]))
     spoken = "; ".join(
-        f"{value.replace('_', ' ')} {count}" + (f" ({share.value:.0%})" if share else "") for value, count, share in rows
+        f"{value.replace('_', ' ')} {count}" + (f" ({share.value:.0%})" if share else "")
+        for value, count, share in rows
     )
     return _figure(title, spoken, _WIDTH, bottom + 20, parts)
 
@@ -106,9 +107,11 @@ def _figure(title: str, spoken: str, width: int, height: int, parts: list[svg.El
 
 
 def _nice(highest: int) -> int:
-    """A tick distance of 1, 2 or 5 times a power of ten that gives at most six ticks."""
-    power = 10 ** max(0, math.floor(math.log10(max(highest, 1))) - 1)
-    return next((unit for unit in (power, 2 * power, 5 * power, 10 * power, 20 * power) if highest / unit <= 5), 50 * power)
+    """A tick distance of 1, 2 or 5 times a power of ten that gives at most five steps."""
+    power = 1
+    while highest > 50 * power:
+        power *= 10
+    return next(unit * power for unit in (1, 2, 5, 10) if highest <= 5 * unit * power)
 
 
 def _r(value: float) -> float:

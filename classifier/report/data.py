@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from pydantic import Field
 
 from classifier.claims import ClaimUse, claims_of, link_claims
 from classifier.cocitation import Cocitation, cocited_works
-from classifier.errors import InputError
 from classifier.export.links import work_url
 from classifier.hub_view import Tally
-from classifier.outputs import Result, read_run
+from classifier.outputs import Result
 from classifier.report.shares import Corrected, Interval, read_corrected, wilson
 from classifier.representatives import Representative, representative_works
+from classifier.runs import HubRun, open_run
 from classifier.schema import (
     STANCES,
     Basis,
@@ -41,8 +42,8 @@ class Share(Record):
     share: Interval | None
     corrected: Interval | None = None
     other: int = 0
-    basis: dict[str, int] = {}
-    source: dict[str, int] = {}
+    basis: dict[str, int] = Field(default_factory=dict)
+    source: dict[str, int] = Field(default_factory=dict)
 
 
 class RunFacts(Record):
@@ -96,6 +97,7 @@ class Gathered(NamedTuple):
 
     page: PageData
     results: tuple[Result, ...]
+    hub: HubRun
 
 
 def gather(run: Path, hub_id: str | None = None) -> Gathered:
@@ -103,29 +105,22 @@ def gather(run: Path, hub_id: str | None = None) -> Gathered:
 
     Raises ``InputError`` where the folder holds no finished run or not that hub.
     """
-    hubs = _json(run / "summary.json").get("hubs") or []
-    entry = next((hub for hub in hubs if hub_id in (None, hub["hub"]["hub_id"])), None)
-    if entry is None:
-        raise InputError("no such hub in this run" if hubs else "names no hub", path=run / "summary.json", value=hub_id)
-    cited = CitedWork.model_validate(entry["hub"])
-    tally = _SplitTally(cited, entry["coverage"]["announced"])
+    hub = open_run(run, hub_id)
+    cited = hub.cited
+    tally = _SplitTally(cited, hub.coverage["announced"])
     listed: list[Result] = []
-    for result in read_run(run):
-        if result.prediction.hub_id != cited.hub_id:
-            continue
+    for result in hub.results():
         tally.add(Pair(cited, result.citing), result.prediction)
         tally.split(result)
         if len(listed) < MOST_WORKS:
             listed.append(result)
     claims = claims_of(cited)
     corrected = read_corrected(run)
-    manifest = _json(run / "run.json")
-    complete = bool(_json(run / "summary.json").get("complete", True))
     page = PageData(
         cited=cited,
         url=work_url(cited.ids),
-        run=_run_facts(manifest),
-        coverage=_coverage(tally, complete),
+        run=_run_facts(hub.manifest),
+        coverage=_coverage(tally, hub.complete),
         roles=tally.shares("role", corrected),
         polarities=tally.shares("polarity", corrected),
         years={year: dict(sorted(counts.items())) for year, counts in sorted(tally.years.items())},
@@ -135,9 +130,9 @@ def gather(run: Path, hub_id: str | None = None) -> Gathered:
         cocited=cocited_works(cited, (result.citing for result in listed)),
         representatives=representative_works(listed),
         corrected_method=corrected.method if corrected else None,
-        other_hubs=len(hubs) - 1,
+        other_hubs=hub.other_hubs,
     )
-    return Gathered(page, tuple(listed))
+    return Gathered(page, tuple(listed), hub)
 
 
 class _SplitTally(Tally):
@@ -192,7 +187,7 @@ def _coverage(tally: Tally, complete: bool) -> Coverage:
     )
 
 
-def _run_facts(manifest: dict[str, dict[str, object]]) -> RunFacts:
+def _run_facts(manifest: dict[str, Any]) -> RunFacts:
     judge, program = manifest["judge"], manifest["program"]
     prompts = judge.get("prompts")
     served = judge.get("model_served")
@@ -213,7 +208,9 @@ def _run_facts(manifest: dict[str, dict[str, object]]) -> RunFacts:
 
 def _spent(usage: dict[str, object]) -> str:
     """Requests and tokens in words. Prices are not known here, so no sum of money is given."""
-    number = {key: int(str(usage.get(key) or 0)) for key in ("requests", "cached", "prompt_tokens", "completion_tokens")}
+    number = {
+        key: int(str(usage.get(key) or 0)) for key in ("requests", "cached", "prompt_tokens", "completion_tokens")
+    }
     if not number["requests"] and not number["cached"]:
         return "no request: nothing was sent anywhere"
     return (
@@ -224,11 +221,3 @@ def _spent(usage: dict[str, object]) -> str:
 
 def _strings(value: object) -> Iterator[str]:
     yield from (str(item) for item in value) if isinstance(value, list) else ()
-
-
-def _json(path: Path) -> dict[str, dict[str, object]]:
-    try:
-        value: dict[str, dict[str, object]] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError("cannot be read", path=path, do="give the folder of a run that finished") from error
-    return value

@@ -30,6 +30,7 @@ from classifier.export.links import work_url
 from classifier.outputs import Result
 from classifier.report import charts
 from classifier.report.data import MOST_WORKS, Gathered, PageData, Share, gather
+from classifier.runs import HubRun, run_facts
 from classifier.schema import MENTION, ClaimRelation, EvidenceSource, Label, Polarity, Role, Status
 
 REPORT_NAME = "report.html"
@@ -60,8 +61,7 @@ def write_report(run_folder: Path, out: Path | None = None, *, hub_id: str | Non
     where the folder holds no finished run, or where ``out`` cannot be written.
     """
     target = out or run_folder / REPORT_NAME
-    manifest = json.loads((run_folder / "run.json").read_text("utf-8")) if (run_folder / "run.json").is_file() else {}
-    html = render(gather(run_folder, hub_id), manifest)
+    html = render(gather(run_folder, hub_id))
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
         partial.write_text(html, encoding="utf-8", newline="\n")
@@ -71,10 +71,10 @@ def write_report(run_folder: Path, out: Path | None = None, *, hub_id: str | Non
     return target
 
 
-def render(gathered: Gathered, manifest: dict[str, object]) -> str:
+def render(gathered: Gathered) -> str:
     """The whole page as HTML."""
-    page, results = gathered
-    page_forms = _forms(page, manifest)
+    page, results, hub = gathered
+    page_forms = _forms(hub)
     script = _asset("dataTables.min.js"), _asset("report.js")
     style = _asset("report.css")
     by_id = {result.prediction.citing_id: result for result in results}
@@ -117,7 +117,10 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     environment.tests["contains"] = lambda values, value: value in values
-    environment.filters |= {"shown": shown, "words": lambda value: str(value).replace("_", " "), "percent": _percent, "unmarked": _unmarked}
+    environment.filters["shown"] = shown
+    environment.filters["words"] = lambda value: str(value).replace("_", " ")
+    environment.filters["percent"] = _percent
+    environment.filters["unmarked"] = _unmarked
     return environment
 
 
@@ -187,13 +190,11 @@ def _ledger(page: PageData, results: Mapping[str, Result]) -> dict[str, list[Led
     return ledger
 
 
-def _forms(page: PageData, manifest: dict[str, object]) -> tuple[Form, ...]:
-    facts = {"judge": page.run.judge, "model": page.run.model, "prompt": ", ".join(page.run.prompts),
-             "ended": page.run.date}  # fmt: skip
-    cited = page.cited
+def _forms(hub: HubRun) -> tuple[Form, ...]:
+    cited, facts = hub.cited, run_facts(hub.manifest)
     return (
         forms.csv_form(cited),
-        forms.json_form(cited, manifest),
+        forms.json_form(cited, hub.manifest),
         forms.bibtex_form(cited),
         forms.json_ld_form(cited, facts),
         forms.turtle_form(cited, facts),
@@ -227,7 +228,7 @@ def _page_json(page: PageData, results: Sequence[Result], page_forms: Sequence[F
 
 
 def _row(result: Result, chosen: bool) -> list[object]:
-    """One explorer row in the order of ``ROW_FIELDS``, but for the last (claims); ``representative``: 1 chosen here, 2 by the hub page, 3 both."""
+    """One explorer row but for its last field, claims; ``representative`` is 1 chosen here, 2 by the hub page, 3 both."""
     prediction, work = result
     label = prediction.label
     authors = ", ".join(work.authors[:3]) + (f" and {len(work.authors) - 3} more" if len(work.authors) > 3 else "")

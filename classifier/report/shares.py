@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 from statistics import NormalDist
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from classifier.errors import InputError
 from classifier.schema import Record
@@ -27,8 +27,8 @@ class Corrected(Record):
     """``corrected.json``: shares corrected for the judge's errors, by label value; ``method`` is one sentence."""
 
     method: str
-    role: dict[str, Interval] = {}
-    polarity: dict[str, Interval] = {}
+    role: dict[str, Interval] = Field(default_factory=dict)
+    polarity: dict[str, Interval] = Field(default_factory=dict)
 
 
 def wilson(count: int, total: int, level: float = LEVEL) -> Interval | None:
@@ -49,7 +49,7 @@ def wilson(count: int, total: int, level: float = LEVEL) -> Interval | None:
 
 
 def read_corrected(run: Path) -> Corrected | None:
-    """The corrected shares of a run, ``None`` where there are none. Raises ``InputError`` for a file of another form."""
+    """The corrected shares of a run, ``None`` where there are none. ``InputError`` for a file of another form."""
     path = run / CORRECTED_NAME
     if not path.is_file():
         return None

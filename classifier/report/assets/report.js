@@ -29,8 +29,14 @@
 
   // ---- packed blocks -------------------------------------------------------------------------------------------
   const opened = new Map();
+  // The packed blocks stand after this script, so that the page is drawn before they are read.
+  const whole = new Promise((resolve) => {
+    if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", resolve);
+    else resolve();
+  });
   let packed;
   async function block(number) {
+    await whole;
     packed ??= JSON.parse(element("packed").textContent);
     if (!opened.has(number)) {
       const bytes = Uint8Array.from(atob(packed[number]), (character) => character.charCodeAt(0));
@@ -166,12 +172,9 @@
     const button = row.node().querySelector(".open");
     const wanted = open ?? !row.child.isShown();
     if (wanted && !row.child()) {
-      let content;
-      try {
-        content = details(await record(index));
-      } catch {
-        content = make("p", {}, "This browser cannot unpack the passages (it has no DecompressionStream); they are in predictions.jsonl.");
-      }
+      const content = typeof DecompressionStream === "undefined"
+        ? make("p", {}, "This browser is too old to unpack the passages; they are in predictions.jsonl.")
+        : details(await record(index));
       row.child(content, "details");
     }
     if (wanted) row.child.show();
