@@ -66,7 +66,7 @@ SENTENCES = tuple(
             "We extend stepwise feedback [[(Okafor et al., 2019)]] to {s}; accuracy on long texts rises, "
             "but only for the older readers.",
         ),
-        ("motivation", "neutral", "none", "Because [[Okafor et al. (2019)]] left {s} out, we study them here."),
+        ("motivation", "neutral", "none", "Because [[Okafor et al. (2019)]] left out {s}, we start there."),
         ("future_work", "neutral", "none", "Combining it with stepwise feedback [[(Okafor et al., 2019)]] is for later."),
     )
 )  # fmt: skip

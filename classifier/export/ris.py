@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import rispy
+import rispy  # type: ignore[import-untyped]  # ships no types
 
 from classifier.export.bibtex import keywords
 from classifier.export.links import work_url

@@ -228,7 +228,7 @@ def _page_json(page: PageData, results: Sequence[Result], page_forms: Sequence[F
 
 
 def _row(result: Result, chosen: bool) -> list[object]:
-    """One explorer row but for its last field, claims; ``representative`` is 1 chosen here, 2 by the hub page, 3 both."""
+    """One explorer row, all but its claims; ``representative`` is 1 chosen here, 2 by the hub page, 3 both."""
     prediction, work = result
     label = prediction.label
     authors = ", ".join(work.authors[:3]) + (f" and {len(work.authors) - 3} more" if len(work.authors) > 3 else "")
