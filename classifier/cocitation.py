@@ -35,22 +35,46 @@ class Cocitation(Record):
 
 def cocited_works(cited: CitedWork, works: Iterable[CitingWork]) -> tuple[Cocitation, ...]:
     """Every work cited with the hub, heaviest first, then by title. Empty where the input names no co-cited works."""
-    hub_keys = set(_keys(cited.title, cited.ids))
-    names: dict[str, str] = {}
+    listed = list(works)
+    names = _Names()
+    for work in listed:
+        for other in _others(work):
+            names.join(_keys(other.title, other.ids))
+    hub_names = {names.of(key) for key in _keys(cited.title, cited.ids)}
     seen: dict[str, CocitedWork] = {}
     closest: dict[str, dict[str, Level]] = {}
-    for work in works:
-        for other in (*(c for context in work.contexts for c in context.cocited), *work.cocited):
+    for work in listed:
+        for other in _others(work):
             keys = _keys(other.title, other.ids)
-            if not keys or hub_keys.intersection(keys):
+            if not keys or (name := names.of(keys[0])) in hub_names:
                 continue
-            name = next((names[key] for key in keys if key in names), keys[0])
-            names.update(dict.fromkeys(keys, name))
             seen[name] = _richer(seen.get(name), other)
             levels = closest.setdefault(name, {})
             levels[work.citing_id] = _closer(levels.get(work.citing_id), other.level)
     found = [_cocitation(seen[name], levels) for name, levels in closest.items()]
     return tuple(sorted(found, key=lambda c: (-c.weight, fold(c.title), c.title)))
+
+
+class _Names:
+    """Which keys name the same work: sets that are joined (union-find), each called by its first key."""
+
+    def __init__(self) -> None:
+        self._first: dict[str, str] = {}
+
+    def of(self, key: str) -> str:
+        while (first := self._first.get(key, key)) != key:
+            key = first
+        return key
+
+    def join(self, keys: list[str]) -> None:
+        for key in keys[1:]:
+            name, other = self.of(keys[0]), self.of(key)
+            if name != other:
+                self._first[other] = name
+
+
+def _others(work: CitingWork) -> Iterable[CocitedWork]:
+    return (*(c for context in work.contexts for c in context.cocited), *work.cocited)
 
 
 def _keys(title: str, ids: WorkIds) -> list[str]:

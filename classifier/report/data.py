@@ -115,7 +115,7 @@ def gather(run: Path, hub_id: str | None = None) -> Gathered:
         if len(listed) < MOST_WORKS:
             listed.append(result)
     claims = claims_of(cited)
-    corrected = read_corrected(run)
+    corrected = read_corrected(run, cited.hub_id)
     page = PageData(
         cited=cited,
         url=work_url(cited.ids),
@@ -157,7 +157,7 @@ class _SplitTally(Tally):
     def shares(self, head: str, corrected: Corrected | None) -> tuple[Share, ...]:
         values: tuple[Role | Polarity, ...] = tuple(Role) if head == "role" else tuple(Polarity)
         total = self.status[Status.LABELLED]
-        better = (corrected.role if head == "role" else corrected.polarity) if corrected else {}
+        better = corrected.shares.get(head, {}) if corrected else {}
         return tuple(
             Share(
                 value=value.value,

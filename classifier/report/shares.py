@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 from statistics import NormalDist
-
-from pydantic import Field, ValidationError
 
 from classifier.errors import InputError
 from classifier.schema import Record
 
 LEVEL = 0.95
-CORRECTED_NAME = "corrected.json"
+EVALUATION_NAME = "evaluation.json"
 
 
 class Interval(Record):
@@ -24,11 +23,10 @@ class Interval(Record):
 
 
 class Corrected(Record):
-    """``corrected.json``: shares corrected for the judge's errors, by label value; ``method`` is one sentence."""
+    """Shares corrected for the judge's errors, by field and value; ``method`` says in a sentence how."""
 
     method: str
-    role: dict[str, Interval] = Field(default_factory=dict)
-    polarity: dict[str, Interval] = Field(default_factory=dict)
+    shares: dict[str, dict[str, Interval]]
 
 
 def wilson(count: int, total: int, level: float = LEVEL) -> Interval | None:
@@ -48,13 +46,31 @@ def wilson(count: int, total: int, level: float = LEVEL) -> Interval | None:
     return Interval(value=share, low=low, high=high)
 
 
-def read_corrected(run: Path) -> Corrected | None:
-    """The corrected shares of a run, ``None`` where there are none. ``InputError`` for a file of another form."""
-    path = run / CORRECTED_NAME
+def read_corrected(run: Path, hub_id: str) -> Corrected | None:
+    """The corrected shares of a hub from ``evaluation.json``, what ``classify evaluate --json`` prints for this run.
+
+    ``None`` where there is no such file, or too little gold of this hub in it. Raises ``InputError`` for another form.
+    """
+    path = run / EVALUATION_NAME
     if not path.is_file():
         return None
     try:
-        return Corrected.model_validate_json(path.read_bytes())
-    except ValidationError as error:
-        problem = error.errors(include_url=False)[0]
-        raise InputError(problem["msg"], path=path, column=".".join(map(str, problem["loc"])) or None) from error
+        found = [one for one in json.loads(path.read_text(encoding="utf-8"))["shares"] if one["hub_id"] == hub_id]
+        shares = {
+            one["field"]: {
+                share["value"]: Interval.model_validate(share["corrected"])
+                for share in one["shares"]
+                if share["corrected"]["value"] is not None
+            }
+            for one in found
+        }
+        method = "; ".join(f"{one['field']} with gold labels of {one['sample']} of {one['works']} works" for one in found)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError("is not what `classify evaluate --json` prints", path=path, do="write it anew") from error
+    if not found:
+        return None
+    return Corrected(
+        method=f"shares of all listed works, corrected for the judge's errors by the difference estimator: {method}. "
+        "This holds where those works were drawn at random.",
+        shares=shares,
+    )
