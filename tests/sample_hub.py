@@ -4,6 +4,9 @@ Used by the tests of report, export and page, by the page's benchmark and by the
 """
 
 import random
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from itertools import accumulate
 
 from classifier.inputs import Source
 from classifier.judges.base import JudgeCard, Usage
@@ -67,7 +70,7 @@ SENTENCES = tuple(
             "but only for the older readers.",
         ),
         ("motivation", "neutral", "none", "Because [[Okafor et al. (2019)]] left out {s}, we start there."),
-        ("future_work", "neutral", "none", "Combining it with stepwise feedback [[(Okafor et al., 2019)]] is for later."),
+        ("future_work", "neutral", "none", "Joining it with stepwise feedback [[(Okafor et al., 2019)]] is for later."),
     )
 )  # fmt: skip
 FAMILY_NAMES = ("Öz", "Kim", "Novak", "Silva", "Ito", "Diaz")
@@ -129,7 +132,7 @@ class SampleJudge:
         return [self._prediction(task) for task in tasks]
 
     def _prediction(self, task):
-        work, number = task.pair.citing, int(task.pair.citing.citing_id.strip("w") or 0)
+        work, number = task.pair.citing, zlib.crc32(task.pair.citing.citing_id.encode())
         base = {
             "hub_id": task.pair.cited.hub_id, "citing_id": work.citing_id, "judge": "sample", "model": "sentences-1",
             "prompt": "none", "evidence_source": task.source,
@@ -169,10 +172,49 @@ class SampleJudge:
         pass
 
 
-def make_run(folder, hub=None):
+_LETTERS = random.Random(1)  # noqa: S311 - test data
+VOCABULARY = ["".join(_LETTERS.choices("etaoinshrdlucm", k=_LETTERS.randint(2, 10))) for _ in range(12_000)]
+_ZIPF = list(accumulate(1 / (rank + 3) for rank in range(len(VOCABULARY))))
+
+
+def varied_text(draw, words):
+    """Words drawn with Zipf's weights from a large vocabulary, which gzip packs about as well as prose."""
+    return " ".join(draw.choices(VOCABULARY, cum_weights=_ZIPF, k=words))
+
+
+def prose_hub(works, seed=5):
+    """A hub in which no two texts are alike; each work has two passages of three sentences (75 words)."""
+    draw = random.Random(seed)  # noqa: S311 - test data
+    hub = make_hub(works)
+    made = tuple(
+        work.model_copy(
+            update={
+                "title": varied_text(draw, 11),
+                "summary": varied_text(draw, 30),
+                "contexts": tuple(
+                    context.model_copy(
+                        update={"before": varied_text(draw, 25), "after": varied_text(draw, 25),
+                                "text": f"{context.text} {varied_text(draw, 12)}"}
+                    )
+                    for context in (work.contexts * 2)[:2]
+                ),
+            }
+        )
+        for work in hub.citing
+    )  # fmt: skip
+    return hub.model_copy(update={"citing": made})
+
+
+def make_run(folder, hub=None, judge=None):
     """Write ``hub.json`` and label it through the real pipeline; returns the run folder."""
     hub = hub or make_hub()
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "hub.json"
     path.write_text(hub.model_dump_json(exclude_defaults=True), encoding="utf-8")
-    return run_source(Source(path, hub=hub), SampleJudge(), RunOptions(out=folder / "run")).folder
+    return label(Source(path, hub=hub), judge or SampleJudge(), folder / "run")
+
+
+def label(source, judge, out):
+    """``run_source`` in a thread of its own: Playwright holds an event loop in the one of the tests."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(run_source, source, judge, RunOptions(out=out)).result().folder

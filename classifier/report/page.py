@@ -1,8 +1,8 @@
 """The page as one HTML file: Jinja2 with autoescape, hashes for the Content-Security-Policy, packed entries.
 
-The explorer's rows are plain JSON. What is needed only on demand (passages, download pieces) is packed: blocks of
-works, gzip, base64, unpacked by the browser's own DecompressionStream. All pieces of a work lie beside each other,
-so that text which five forms repeat costs its bytes once.
+The explorer's rows are one packed JSON value (gzip, base64, unpacked by the browser's own DecompressionStream). What is
+needed only on demand, passages and download pieces, is packed in blocks of works. All pieces of a work lie beside
+each other, so that text which five forms repeat costs its bytes once.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def render(gathered: Gathered) -> str:
             policy=_policy(script, style),
             scripts=[Markup(text) for text in script],  # noqa: S704 - the package's own files
             style=Markup(style),  # noqa: S704 - the package's own file
-            data=_embedded(_page_json(page, results, page_forms)),
+            data=_embedded(_pack(_page_json(page, results, page_forms))),
             packed=_embedded(_packed(results, page_forms)),
             downloads=[form.label for form in page_forms],
             most=MOST_WORKS,
@@ -254,6 +254,11 @@ def _packed(results: Sequence[Result], page_forms: Sequence[Form]) -> list[str]:
     blocks = []
     for start in range(0, len(results), BLOCK):
         pieces = [[form.piece(result) for form in page_forms] for result in results[start : start + BLOCK]]
-        packed = gzip.compress(json.dumps(pieces, ensure_ascii=False).encode(), 9, mtime=0)
-        blocks.append(base64.b64encode(packed).decode())
+        blocks.append(_pack(pieces))
     return blocks
+
+
+def _pack(value: object) -> str:
+    """The value as JSON, gzip, base64; without a time, so that the same value gives the same text."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return base64.b64encode(gzip.compress(text.encode(), 9, mtime=0)).decode()

@@ -64,13 +64,13 @@ def read_corrected(run: Path, hub_id: str) -> Corrected | None:
             }
             for one in found
         }
-        method = "; ".join(f"{one['field']} with gold labels of {one['sample']} of {one['works']} works" for one in found)
+        counts = [f"{one['field']} with gold labels of {one['sample']} of {one['works']} works" for one in found]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError("is not what `classify evaluate --json` prints", path=path, do="write it anew") from error
     if not found:
         return None
     return Corrected(
-        method=f"shares of all listed works, corrected for the judge's errors by the difference estimator: {method}. "
+        method=f"shares of all listed works, corrected for the judge's errors by the difference estimator: {'; '.join(counts)}. "
         "This holds where those works were drawn at random.",
         shares=shares,
     )

@@ -1,7 +1,16 @@
 "use strict";
-(() => {
+(async () => {
   const element = (id) => document.getElementById(id);
-  const data = JSON.parse(element("data").textContent);
+  if (typeof DecompressionStream === "undefined") {
+    element("count").textContent = "This browser is too old to unpack the works; they are in predictions.csv.";
+    return;
+  }
+  async function unpack(base64) {
+    const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+    return JSON.parse(await new Response(stream).text());
+  }
+  const data = await unpack(JSON.parse(element("data").textContent));
   const at = Object.fromEntries(data.fields.map((name, index) => [name, index]));
   const rows = data.rows;
   const unseen = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g;
@@ -38,11 +47,7 @@
   async function block(number) {
     await whole;
     packed ??= JSON.parse(element("packed").textContent);
-    if (!opened.has(number)) {
-      const bytes = Uint8Array.from(atob(packed[number]), (character) => character.charCodeAt(0));
-      const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-      opened.set(number, JSON.parse(await new Response(stream).text()));
-    }
+    if (!opened.has(number)) opened.set(number, await unpack(packed[number]));
     return opened.get(number);
   }
   const jsonForm = data.forms.findIndex((form) => form.label === "JSON");
@@ -172,9 +177,7 @@
     const button = row.node().querySelector(".open");
     const wanted = open ?? !row.child.isShown();
     if (wanted && !row.child()) {
-      const content = typeof DecompressionStream === "undefined"
-        ? make("p", {}, "This browser is too old to unpack the passages; they are in predictions.jsonl.")
-        : details(await record(index));
+      const content = details(await record(index));
       row.child(content, "details");
     }
     if (wanted) row.child.show();
@@ -236,7 +239,7 @@
   table.search.fixed("filters", (_, row, index) => fits(index));
 
   function show() {
-    const [column, direction] = (state.get("sort") ?? "").split(":");
+    const [column, direction] = (state.get("sort") ?? "").split(".");
     const index = columns.findIndex((one) => one.key === column);
     table.order(index < 0 ? [] : [[index, direction === "desc" ? "desc" : "asc"]]).draw();
     const found = table.rows({ search: "applied" }).count();
@@ -288,7 +291,7 @@
   });
   table.on("order", () => {
     const [first] = table.order();
-    const sort = first && first[1] ? `${columns[first[0]].key}:${first[1]}` : "";
+    const sort = first && first[1] ? `${columns[first[0]].key}.${first[1]}` : "";
     if ((state.get("sort") ?? "") === sort) return;
     if (sort) state.set("sort", sort);
     else state.delete("sort");
@@ -296,6 +299,8 @@
   });
   window.addEventListener("hashchange", () => fromFragment(true));
   document.querySelectorAll("[data-form]").forEach((button) => button.addEventListener("click", () => download(Number(button.dataset.form))));
-  fromFragment(Boolean(location.hash.includes("=")));
+  if (location.hash.includes("=")) await fromFragment(true);
+  else show();
+  performance.mark("ready");
   document.documentElement.dataset.ready = "1";
 })();
