@@ -30,7 +30,7 @@ from classifier.schema import (
 from classifier.terms import Vector, cosine, inverse_document_frequency, terms, weighted
 
 MIN_SIMILARITY = 0.2
-"""Least cosine of passage and claim for a link by words; chosen by reading, not fitted: see docs/report.md."""
+"""Least cosine of passage and claim for a link by words. Set by hand and not measured: there is no gold for claims."""
 MIN_SHARED = 2
 """A link by words needs this many different content words in common."""
 
