@@ -38,9 +38,8 @@ MEASURE = """async () => {
 
 def main() -> None:
     """Print one line a size."""
-    print(
-        f"{'works':>7} {'write s':>8} {'MB':>6} {'paint ms':>9} {'ready ms':>9} {'filter ms':>10} {'sort ms':>8} {'search ms':>10}"
-    )
+    names = ("works", "write s", "MB", "paint ms", "ready ms", "filter ms", "sort ms", "search ms")
+    print(" ".join(f"{name:>9}" for name in names))
     with tempfile.TemporaryDirectory() as folder, chromium() as browser:
         for works in (1_000, 10_000):
             run = make_run(Path(folder) / str(works), prose_hub(works))
@@ -49,10 +48,9 @@ def main() -> None:
             took = time.perf_counter() - start
             rounds = [_load(browser, page) for _ in range(ROUNDS)]
             middle = {key: statistics.median(one[key] for one in rounds) for key in rounds[0]}
-            print(
-                f"{works:>7,} {took:>8.2f} {page.stat().st_size / 1e6:>6.2f} {middle['paint']:>9.0f} "
-                f"{middle['ready']:>9.0f} {middle['filter']:>10.0f} {middle['sort']:>8.0f} {middle['search']:>10.0f}"
-            )
+            numbers = [f"{works:,}", f"{took:.2f}", f"{page.stat().st_size / 1e6:.2f}"]
+            numbers += [f"{middle[key]:.0f}" for key in ("paint", "ready", "filter", "sort", "search")]
+            print(" ".join(f"{number:>9}" for number in numbers))
 
 
 def _load(browser: object, page: Path) -> dict[str, float]:

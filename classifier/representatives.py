@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from heapq import heapify, heappop, heapreplace
 
 from classifier.outputs import Result
 from classifier.schema import Label, Record, Status
@@ -42,8 +43,7 @@ class _Candidate:
 def representative_works(results: Sequence[Result], size: int = SIZE) -> tuple[Representative, ...]:
     """Labelled works in the order of choosing: every role and polarity present is covered, then up to ``size``.
 
-    Ties go to the smaller ``citing_id``, so the order of the input does not matter. Takes time in
-    works x size x words of a title.
+    Ties go to the smaller ``citing_id``, so the order of the input does not matter.
     """
     left = sorted(
         (
@@ -58,10 +58,21 @@ def representative_works(results: Sequence[Result], size: int = SIZE) -> tuple[R
     bonus = 1 + max(weights.values(), default=0.0)
     uncovered = {value for candidate in left for value in candidate.values}
     reward: defaultdict[str, float] = defaultdict(float)
+
+    def gain(candidate: _Candidate) -> float:
+        return bonus * len(uncovered.intersection(candidate.values)) + _diversity(candidate, reward, weights)
+
+    # Gains only shrink, so a gain that is still the greatest when computed anew is the greatest (Minoux 1978).
+    queue = [(-gain(candidate), index) for index, candidate in enumerate(left)]
+    heapify(queue)
     chosen: list[Representative] = []
-    while left and (uncovered or len(chosen) < size):
-        best = max(left, key=lambda c: bonus * len(uncovered.intersection(c.values)) + _diversity(c, reward, weights))
-        left.remove(best)
+    while queue and (uncovered or len(chosen) < size):
+        best = left[queue[0][1]]
+        fresh = (-gain(best), queue[0][1])
+        if fresh != queue[0]:
+            heapreplace(queue, fresh)
+            continue
+        heappop(queue)
         chosen.append(Representative(citing_id=best.citing_id, covers=tuple(v for v in best.values if v in uncovered)))
         uncovered.difference_update(best.values)
         for word in best.words:

@@ -23,8 +23,8 @@ STEM = 6
 
 def terms(text: str) -> tuple[str, ...]:
     """Stems of the content words in order: four letters or more, or with a digit (``prm800k``), no function words."""
-    words = (w for w in fold(text).split() if w not in _COMMON and (len(w) > 3 or any(ch.isdigit() for ch in w)))
-    return tuple(word if any(ch.isdigit() for ch in word) else word[:STEM] for word in words)
+    words = (word for word in fold(text).split() if word not in _COMMON)
+    return tuple(word[:STEM] if word.isalpha() else word for word in words if len(word) > 3 or not word.isalpha())
 
 
 def inverse_document_frequency(documents: Iterable[Iterable[str]]) -> dict[str, float]:

@@ -49,7 +49,8 @@ def bibtex_entry(result: Result) -> str:
 
 
 def _tex(text: str) -> str:
-    return "".join(ch for ch in text if ch.isprintable() or ch in "\n\r\t").translate(_SPECIAL)
+    plain = text if text.isprintable() else "".join(ch for ch in text if ch.isprintable() or ch in "\n\r\t")
+    return plain.translate(_SPECIAL)
 
 
 def _protect(title: str) -> str:

@@ -70,7 +70,7 @@ def read_corrected(run: Path, hub_id: str) -> Corrected | None:
     if not found:
         return None
     return Corrected(
-        method=f"shares of all listed works, corrected for the judge's errors by the difference estimator: {'; '.join(counts)}. "
-        "This holds where those works were drawn at random.",
+        method="shares of all listed works, corrected for the judge's errors by the difference estimator: "
+        f"{'; '.join(counts)}. This holds where those works were drawn at random.",
         shares=shares,
     )
