@@ -17,8 +17,10 @@ from classifier.cli import (
     calibrate,
     convert,
     evaluate,
+    export,
     fetch,
     plan,
+    report,
     run,
     show,
     train,
@@ -45,6 +47,8 @@ def _root(version: bool = typer.Option(False, "--version", help="Print the versi
 app.command("run")(run.run)
 app.command("plan")(plan.plan)
 app.command("show")(show.show)
+app.command("report")(report.report)
+app.command("export")(export.export)
 app.command("convert")(convert.convert)
 app.command("fetch")(fetch.fetch)
 app.command("evaluate")(evaluate.evaluate)
