@@ -282,9 +282,10 @@ def test_axe_finds_no_serious_violation_and_nothing_is_cut_off(browser, file, wi
     made.context.close()
 
 
-def test_print_shows_the_numbers_without_the_controls(watched, file):
+def test_print_shows_the_numbers_without_the_controls_dark_on_white(watched, file):
     page = watched.open(file)
-    page.emulate_media(media="print")
+    page.emulate_media(media="print", color_scheme="dark")
+    assert page.evaluate("getComputedStyle(document.body).color") == "rgb(31, 35, 40)"
     assert not page.is_visible("#filters")
     assert not page.is_visible("nav")
     assert page.is_visible("#roles table")
