@@ -77,8 +77,8 @@ class HumanLabel(Record):
 class Shown(Record):
     """What the person had in view. ``machine`` is the run's label at the time; it was visible unless ``blind``.
 
-    ``text_sha256`` is that of the texts on the page. ``adjudicating``: on the adjudication page; ``answers`` are the log numbers of the annotators' labels laid
-    before an adjudicator. ``seconds`` from opening the page to the decision; ``None`` where it was not timed.
+    ``text_sha256`` is that of the texts on the page. ``adjudicating``: on the adjudication page; ``answers`` are
+    the log numbers of the annotators' labels that lay before the adjudicator. ``seconds`` from opening the page to the decision; ``None`` where it was not timed.
     """
 
     blind: bool
@@ -200,4 +200,3 @@ class DecisionLog:
     def last_seq(self) -> int:
         """The number of the newest row that was read; 0 for an empty log."""
         return self._seen
-

@@ -22,8 +22,18 @@ class FormError(Exception):
         self.problems = dict(problems)
 
 
+class EvidenceFields(NamedTuple):
+    """Where the chosen words stand, as text: source, number of the passage, first character and one past the last."""
+
+    source: str = ""
+    passage: str = ""
+    start: str = ""
+    end: str = ""
+    text: str = ""
+
+
 class Form(NamedTuple):
-    """The fields as text, as they are sent and shown again; ``evidence_*`` say where the chosen words stand."""
+    """The fields as text, as they are sent and shown again."""
 
     role: str = ""
     other_roles: tuple[str, ...] = ()
@@ -31,11 +41,7 @@ class Form(NamedTuple):
     basis: str = ""
     shared: bool = False
     note: str = ""
-    evidence_source: str = ""
-    evidence_index: str = ""
-    evidence_start: str = ""
-    evidence_end: str = ""
-    evidence_text: str = ""
+    evidence: EvidenceFields = EvidenceFields()
 
 
 def filled(label: HumanLabel | None) -> Form:
@@ -44,21 +50,16 @@ def filled(label: HumanLabel | None) -> Form:
         return Form()
     return Form(
         label.role, tuple(label.other_roles), label.polarity, label.basis or "", label.shared, label.note,
-        **evidence_fields(label.evidence),
+        evidence_fields(label.evidence),
     )  # fmt: skip
 
 
-def evidence_fields(evidence: Evidence | None) -> dict[str, str]:
+def evidence_fields(evidence: Evidence | None) -> EvidenceFields:
     """The form's fields for a piece of evidence."""
     if evidence is None:
-        return {}
-    return {
-        "evidence_source": evidence.source,
-        "evidence_index": "" if evidence.context_index is None else str(evidence.context_index),
-        "evidence_start": str(evidence.start),
-        "evidence_end": str(evidence.end),
-        "evidence_text": visible(evidence.text),
-    }
+        return EvidenceFields()
+    index = "" if evidence.context_index is None else str(evidence.context_index)
+    return EvidenceFields(evidence.source, index, str(evidence.start), str(evidence.end), visible(evidence.text))
 
 
 def read_form(form: Form, work: CitingWork, *, adjudicating: bool = False) -> HumanLabel:
@@ -110,8 +111,7 @@ def _never_other(role: Role | None) -> set[Role | None]:
 
 def _evidence(form: Form, work: CitingWork, problems: dict[str, str]) -> Evidence | None:
     try:
-        return evidence_at(work, form.evidence_source, form.evidence_index, form.evidence_start, form.evidence_end,
-                           form.evidence_text)  # fmt: skip
+        return evidence_at(work, *form.evidence)
     except ValueError as error:
         problems["evidence"] = f"{str(error)[:1].upper()}{str(error)[1:]}."
         return None

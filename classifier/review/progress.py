@@ -73,7 +73,9 @@ def agreement_so_far(log: DecisionLog, run: ReviewedRun, annotator: str, *, blin
     return [one for one in found if one is not None]
 
 
-def _agreement(whose: str, mine: Mapping[Key, Decision], other: Mapping[Key, object], step: int) -> AgreementSoFar | None:
+def _agreement(
+    whose: str, mine: Mapping[Key, Decision], other: Mapping[Key, object], step: int
+) -> AgreementSoFar | None:
     both = [d for d in sorted(mine.values(), key=lambda d: d.seq) if d.key in other and d.label]
     n = len(both) // step * step
     if n < LEAST:

@@ -10,6 +10,7 @@ changes something must come from this page's own origin; the Content-Security-Po
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import socket
@@ -28,7 +29,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Mount, Route
 
 from classifier.errors import SettingsError, StoreError
-from classifier.review.form import Form, FormError, read_form
+from classifier.review.form import EvidenceFields, Form, FormError, read_form
 from classifier.review.session import Session
 from classifier.review.texts import visible
 from classifier.review.view import frame, work_page
@@ -161,7 +162,9 @@ class Pages:
             return self._go_on(number)
         form = _form(sent)
         try:
-            label = read_form(form, self._session.run.results[key].citing, adjudicating=self._session.settings.adjudicate)
+            label = read_form(
+                form, self._session.run.results[key].citing, adjudicating=self._session.settings.adjudicate
+            )
         except FormError as error:
             return self._page(number, form, error.problems)
         try:
@@ -194,9 +197,9 @@ def _form(sent: FormData) -> Form:
     def text(name: str) -> str:
         return str(sent.get(name, ""))
 
-    evidence = {name: text(name) for name in Form._fields if name.startswith("evidence_")}
+    evidence = EvidenceFields(*(text(f"evidence_{part}") for part in EvidenceFields._fields))
     others = tuple(str(value) for value in sent.getlist("other_roles"))
-    return Form(text("role"), others, text("polarity"), text("basis"), bool(sent.get("shared")), text("note"), **evidence)
+    return Form(text("role"), others, text("polarity"), text("basis"), bool(sent.get("shared")), text("note"), evidence)
 
 
 def listen(port: int) -> socket.socket:
@@ -213,7 +216,8 @@ def listen(port: int) -> socket.socket:
 
 
 def serve(app: Starlette, on: socket.socket) -> None:
-    """Serve until interrupted. No access log: it would hold the token."""
+    """Serve until Ctrl-C (or SIGTERM). No access log: it would hold the token."""
     config = uvicorn.Config(app, http="h11", ws="none", lifespan="off", log_level="warning", access_log=False,
                             server_header=False, timeout_graceful_shutdown=2)  # fmt: skip
-    uvicorn.Server(config).run(sockets=[on])
+    with contextlib.suppress(KeyboardInterrupt):  # how uvicorn passes Ctrl-C on after it has shut down
+        uvicorn.Server(config).run(sockets=[on])

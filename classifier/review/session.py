@@ -47,11 +47,11 @@ class Session:
         self._agreement: tuple[int, list[AgreementSoFar]] = (-1, [])
 
     def done(self) -> dict[Key, Decision]:
-        """This annotator's standing decisions, in this mode."""
+        """The annotator's standing decisions, in this mode."""
         return self.log.of(self.settings.annotator, adjudicating=self.settings.adjudicate)
 
     def next_after(self, number: int) -> int | None:
-        """The number (from 1) of the next work without a decision, from ``number`` on and round; ``None`` at the end."""
+        """The number (from 1) of the next undecided work, from ``number`` on and round; ``None`` at the end."""
         done = self.done()
         order = [*range(number, len(self.queue)), *range(min(number, len(self.queue)))]
         return next((place + 1 for place in order if self.queue[place] not in done), None)
@@ -65,7 +65,11 @@ class Session:
         if not self.settings.adjudicate:
             return []
         found = consensus(self.log).get(key)
-        return sorted(found.labels, key=lambda d: hashlib.sha256(f"{key}\0{d.annotator}".encode()).digest()) if found else []
+        return (
+            sorted(found.labels, key=lambda d: hashlib.sha256(f"{key}\0{d.annotator}".encode()).digest())
+            if found
+            else []
+        )
 
     def save(self, key: Key, label: HumanLabel) -> Decision:
         """Record a label: on disk when this returns."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import NamedTuple
 
 from classifier.evidence import source_text
@@ -79,7 +80,7 @@ def _shown(
 def _segments(text: str, spans: Iterable[tuple[str, int, int]]) -> Iterable[Segment]:
     spans = list(spans)
     cuts = sorted({0, len(text), *(min(edge, len(text)) for _, *edges in spans for edge in edges)})
-    for start, end in zip(cuts, cuts[1:], strict=False):
+    for start, end in pairwise(cuts):
         yield Segment(text[start:end], tuple(mark for mark, first, last in spans if first <= start and end <= last))
 
 

@@ -63,7 +63,9 @@ def frame(session: Session, base: str, notice: str = "") -> Frame:
     return Frame(base, session.settings, now, _duration(now.seconds_left), session.agreement(), notice)
 
 
-def work_page(session: Session, number: int, form: Form | None = None, problems: dict[str, str] | None = None) -> WorkPage:
+def work_page(
+    session: Session, number: int, form: Form | None = None, problems: dict[str, str] | None = None
+) -> WorkPage:
     """The page of the work with this number in the queue; ``form`` is what was sent and could not be taken."""
     key = session.queue[number - 1]
     result = session.run.results[key]
@@ -88,8 +90,7 @@ def work_page(session: Session, number: int, form: Form | None = None, problems:
 
 def _chosen(form: Form, work: CitingWork) -> Evidence | None:
     try:
-        return evidence_at(work, form.evidence_source, form.evidence_index, form.evidence_start, form.evidence_end,
-                           form.evidence_text)  # fmt: skip
+        return evidence_at(work, *form.evidence)
     except ValueError:
         return None
 
@@ -98,7 +99,7 @@ def _proposals(session: Session, number: int, machine: Label | None) -> tuple[Pr
     found = []
     if machine is not None:
         form = Form(machine.role, tuple(machine.other_roles), machine.polarity, machine.basis,
-                    **evidence_fields(machine.evidence))  # fmt: skip
+                    evidence=evidence_fields(machine.evidence))  # fmt: skip
         found.append(_proposal("The machine's label", form, machine.rationale, machine.confidence))
     for place, decision in enumerate(session.answers(session.queue[number - 1]), 1):
         if decision.label:
@@ -108,9 +109,9 @@ def _proposals(session: Session, number: int, machine: Label | None) -> tuple[Pr
 
 
 def _proposal(title: str, form: Form, note: str, confidence: float | None = None) -> Proposal:
-    fields = json.dumps(form._asdict() | {"other_roles": list(form.other_roles)})
-    return Proposal(title, form.role, form.other_roles, form.polarity, form.basis, form.evidence_text, visible(note),
-                    fields, confidence)  # fmt: skip
+    fields = form._asdict() | {"other_roles": list(form.other_roles), "evidence": form.evidence._asdict()}
+    return Proposal(title, form.role, form.other_roles, form.polarity, form.basis, form.evidence.text, visible(note),
+                    json.dumps(fields), confidence)  # fmt: skip
 
 
 def _duration(seconds: float | None) -> str | None:

@@ -47,24 +47,22 @@ function setEvidence(element, from, to) {
   const text = whole.slice(from, to);
   const start = length(whole.slice(0, from));
   fillEvidence({
-    evidence_source: element.dataset.source,
-    evidence_index: element.dataset.index,
-    evidence_start: String(start),
-    evidence_end: String(start + length(text)),
-    evidence_text: text,
+    source: element.dataset.source,
+    passage: element.dataset.index,
+    start: String(start),
+    end: String(start + length(text)),
+    text,
   });
   highlight(element, from, to);
 }
 
 function fillEvidence(values) {
-  for (const [name, value] of Object.entries(values)) {
-    if (name.startsWith("evidence_")) field(name).value = value;
-  }
+  for (const [part, value] of Object.entries(values)) field(`evidence_${part}`).value = value;
   document.getElementById("evidence-shown").textContent = field("evidence_text").value;
 }
 
 function clearEvidence() {
-  fillEvidence({ evidence_source: "", evidence_index: "", evidence_start: "", evidence_end: "", evidence_text: "" });
+  fillEvidence({ source: "", passage: "", start: "", end: "", text: "" });
   highlight(null);
   document.getSelection()?.removeAllRanges();
 }
@@ -167,13 +165,13 @@ function takeOver(button) {
   for (const box of radios("other_roles")) box.checked = values.other_roles.includes(box.value);
   field("shared").checked = values.shared;
   clearEvidence();
-  fillEvidence(values);
-  const source = values.evidence_source;
-  const element = [...document.querySelectorAll(".text")].find((one) => one.dataset.source === source && one.dataset.index === values.evidence_index);
+  const { source, passage, start, end } = values.evidence;
+  fillEvidence(values.evidence);
+  const element = [...document.querySelectorAll(".text")].find((one) => one.dataset.source === source && one.dataset.index === passage);
   if (element) {
     const characters = [...element.textContent];
-    const from = characters.slice(0, Number(values.evidence_start)).join("").length;
-    highlight(element, from, from + characters.slice(Number(values.evidence_start), Number(values.evidence_end)).join("").length);
+    const units = (count) => characters.slice(0, Number(count)).join("").length;
+    highlight(element, units(start), units(end));
   }
   settle();
   setStage(following("polarity"));
