@@ -78,7 +78,8 @@ class Shown(Record):
     """What the person had in view. ``machine`` is the run's label at the time; it was visible unless ``blind``.
 
     ``text_sha256`` is that of the texts on the page. ``adjudicating``: on the adjudication page; ``answers`` are
-    the log numbers of the annotators' labels that lay before the adjudicator. ``seconds`` from opening the page to the decision; ``None`` where it was not timed.
+    the log numbers of the annotators' labels that lay before the adjudicator. ``seconds`` passed from
+    opening the page to the decision; ``None`` where it was not timed.
     """
 
     blind: bool
