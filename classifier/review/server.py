@@ -28,7 +28,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 
-from classifier.errors import SettingsError, StoreError
+from classifier.errors import ClassifierError, SettingsError, StoreError
 from classifier.review.form import EvidenceFields, Form, FormError, read_form
 from classifier.review.session import Session
 from classifier.review.texts import visible
@@ -72,6 +72,7 @@ def build_app(session: Session, token: str) -> Starlette:
             Middleware(BaseHTTPMiddleware, dispatch=_guard),
             Middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"], www_redirect=False),
         ],
+        exception_handlers={ClassifierError: _failed},
     )
 
 
@@ -81,6 +82,11 @@ async def _guard(request: Request, call_next: Callable[[Request], Awaitable[Resp
     response = await call_next(request) if refused is None else refused
     response.headers.update(HEADERS)
     return response
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    """One clear line; what was saved before is safe in the log."""
+    return PlainTextResponse(f"error: {error}", 500)
 
 
 def _refusal(request: Request) -> Response | None:
@@ -155,23 +161,23 @@ class Pages:
         if number is None:
             return PlainTextResponse("no such work", 404)
         sent = await request.form(max_files=0, max_fields=50)
-        self._session.log.refresh()
-        key = self._session.queue[number - 1]
-        if sent.get("action") == "skip":
-            self._session.skip(key)
-            return self._go_on(number)
         form = _form(sent)
         try:
-            label = read_form(
-                form, self._session.run.results[key].citing, adjudicating=self._session.settings.adjudicate
-            )
+            self._session.log.refresh()
+            self._record(number, form, skipped=sent.get("action") == "skip")
         except FormError as error:
             return self._page(number, form, error.problems)
-        try:
-            self._session.save(key, label)
         except StoreError as error:
             return self._page(number, form, {"form": f"Nothing was saved. {error}"})
         return self._go_on(number)
+
+    def _record(self, number: int, form: Form, *, skipped: bool) -> None:
+        key = self._session.queue[number - 1]
+        if skipped:
+            self._session.skip(key)
+            return
+        work = self._session.run.results[key].citing
+        self._session.save(key, read_form(form, work, adjudicating=self._session.settings.adjudicate))
 
     async def undo(self, request: Request) -> Response:
         """Withdraw the last decision and show its work again."""
@@ -209,6 +215,7 @@ def listen(port: int) -> socket.socket:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         made.bind((HOST, port))
+        made.listen(64)  # the address is printed now: who comes before the server runs waits, and is not refused
     except (OSError, OverflowError) as error:
         made.close()
         raise SettingsError(f"--port {port} cannot be used: {error}; leave it out to get a free one") from error
