@@ -93,7 +93,7 @@ for number in range(100000):
 
 
 def test_no_decision_that_was_acknowledged_is_lost_to_kill_9(tmp_path):
-    draw = random.Random(7)
+    draw = random.Random(7)  # noqa: S311 - when to kill, not a secret
     acknowledged = 0
     for _ in range(4):
         process = subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE)

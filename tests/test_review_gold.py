@@ -95,7 +95,11 @@ def test_the_adjudicated_label_is_gold_and_both_passes_are_kept(run, log, tmp_pa
                          action=Action.ADJUDICATE, shown=shown)])  # fmt: skip
     add_gold(run, log, tmp_path / "gold")
     gold = read_gold(tmp_path / "gold")
-    assert (gold.items[0].polarity, gold.items[0].adjudicated, gold.items[0].note) == (Polarity.CONTRASTING, True, "R22")
+    assert (gold.items[0].polarity, gold.items[0].adjudicated, gold.items[0].note) == (
+        Polarity.CONTRASTING,
+        True,
+        "R22",
+    )
     assert [a.annotator for a in gold.annotations] == ["ada", "bob"]
 
 

@@ -27,9 +27,11 @@ def run(tmp_path):
 
 def edited(run, changes, *, columns=(), delimiter=",", line_end="\n", encoding="utf-8-sig", rename=None):
     """The run's CSV with cells changed, ``{(citing_id, column): value}``, written as a spreadsheet would."""
-    rows = list(csv.DictReader(io.StringIO((run.folder / "predictions.csv").read_text(encoding="utf-8-sig"), newline="")))
+    rows = list(
+        csv.DictReader(io.StringIO((run.folder / "predictions.csv").read_text(encoding="utf-8-sig"), newline=""))
+    )
     for row in rows:
-        row.update({name: "" for name in columns})
+        row.update(dict.fromkeys(columns, ""))
         row.update({column: value for (citing_id, column), value in changes.items() if citing_id == row["citing_id"]})
         row["citing_id"] = (rename or {}).get(row["citing_id"], row["citing_id"])
     target = io.StringIO(newline="")
@@ -78,7 +80,8 @@ def test_changed_rows_are_recorded_as_the_persons_labels(run, written):
 def test_every_bad_cell_is_named_and_nothing_is_recorded(run):
     path = edited(run, {("2305.0050", "role"): "praise", ("2305.0150", "polarity"): "positive",
                         ("2305.0250", "basis"): "none", ("2305.0350", "polarity"): "",
-                        ("2305.0450", "evidence"): "words that stand nowhere", ("2305.0550", "role"): "compares"})  # fmt: skip
+                        ("2305.0450", "evidence"): "words that stand nowhere",
+                        ("2305.0550", "role"): "compares"})  # fmt: skip
     with pytest.raises(InputError) as caught:
         take(run, path)
     lines = str(caught.value).splitlines()

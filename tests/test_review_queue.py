@@ -43,7 +43,9 @@ def test_disagreement_ranks_by_vote_entropy_and_needs_a_second_opinion(run):
     results = list(run.results.values())
     with pytest.raises(SettingsError, match="--compare"):
         ordered(results, QueueOrder.DISAGREEMENT)
-    others = [{(HUB.hub_id, "2305.0750"): ("compares", "contrasting"), (HUB.hub_id, "2305.0050"): ("background", "neutral")}]
+    others = [
+        {(HUB.hub_id, "2305.0750"): ("compares", "contrasting"), (HUB.hub_id, "2305.0050"): ("background", "neutral")}
+    ]
     assert ids(ordered(results, QueueOrder.DISAGREEMENT, others=others))[0] == "2305.0750"
     assert vote_entropy([("a", "b"), ("a", "c")]) == 1.0
     assert vote_entropy([("a", "b")] * 3) == vote_entropy([]) == 0.0

@@ -18,9 +18,10 @@ from classifier.review.texts import evidence_at, shown_texts, visible
 from classifier.schema import Basis, Polarity, Role
 from tests.reviewing import HUB, write_run
 
-TOKEN = "t0ken"
+TOKEN = "t0ken"  # noqa: S105 - of the test's own server
 FORM = {"role": "background", "polarity": "neutral", "action": "save", "evidence_source": "context",
-        "evidence_passage": "0", "evidence_start": "0", "evidence_end": "15", "evidence_text": "In earlier work"}  # fmt: skip
+        "evidence_passage": "0", "evidence_start": "0", "evidence_end": "15",
+        "evidence_text": "In earlier work"}  # fmt: skip
 
 
 @pytest.fixture
@@ -60,8 +61,11 @@ def test_it_listens_on_loopback_only_and_every_token_is_new(served):
         listen(served.port)
 
 
-@pytest.mark.parametrize("path", ["/", "/work/1", "/t0ke/work/1", "/assets/review.css", "/t0ken/assets/../server.py",
-                                  "/t0ken/assets/server.py", "/t0ken/work/0", "/t0ken/work/99"])  # fmt: skip
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/work/1", "/t0ke/work/1", "/assets/review.css", "/t0ken/assets/../server.py", "/t0ken/assets/server.py",
+     "/t0ken/work/0", "/t0ken/work/99"],
+)  # fmt: skip
 def test_nothing_is_there_without_the_token_or_outside_the_pages(served, path):
     assert served("GET", path)[0].status == 404
 
@@ -97,7 +101,9 @@ def test_every_answer_carries_the_headers(served):
 
 def test_a_decision_is_recorded_with_what_was_shown(served):
     served("GET", f"/{TOKEN}/work/1")
-    answer, _ = served("POST", f"/{TOKEN}/work/1", FORM | {"note": "R18\r\nline", "other_roles": ["extends", "unclear"]})
+    answer, _ = served(
+        "POST", f"/{TOKEN}/work/1", FORM | {"note": "R18\r\nline", "other_roles": ["extends", "unclear"]}
+    )
     assert answer.headers["Location"] == f"/{TOKEN}/work/2"
     (decision,) = served.session.log.standing()
     assert decision.label.note == "R18\nline"

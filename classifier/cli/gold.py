@@ -41,7 +41,7 @@ def add(
     for key in done.changed:
         say(f"kept as it was: {key[1]} has another label in the gold than in the review; edit the gold by hand")
     for hub in done.held_out:
-        say(f"left alone: hub {hub} has gold rows in another split")
+        say(f"left alone: hub {hub} has gold rows outside the split {split}, and its works resemble each other")
     if done.disagreed:
         say(f"left out: {done.disagreed} works on which annotators disagree; see `classify review --adjudicate`")
     if done.without_basis:

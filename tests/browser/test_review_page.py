@@ -196,20 +196,23 @@ def test_blind_hides_the_machine_from_the_source_and_says_so_in_the_log(run, chr
 
 
 def test_two_annotators_at_once_and_an_adjudicator_who_sees_no_names(run, chromium):
-    with reviewing(run, "--annotator", "adaXX", "--queue", "random") as one:
-        with reviewing(run, "--annotator", "bobXX", "--queue", "random") as two:
-            with page_of(chromium, one.url) as first, page_of(chromium, two.url) as second:
-                for _ in range(6):
-                    press(first, "e 1 4 Enter")
-                    assert "adaXX" not in second.content()
-                    press(second, "e 1 4 Enter")
-                press(first, "e 6 1 1 Enter")
-                press(second, "e 6 2 1 Enter")
-                assert first.url.rsplit("/", 1)[1] == second.url.rsplit("/", 1)[1] == "8"
-                first.locator("summary", has_text="Agreement so far").click()
-                text = first.locator(".agreement table").inner_text()
-                assert re.search(r"the other annotator\s+role\s+5\s+100 %", text)  # in steps of five
-                assert "bobXX" not in first.content()
+    with (
+        reviewing(run, "--annotator", "adaXX", "--queue", "random") as one,
+        reviewing(run, "--annotator", "bobXX", "--queue", "random") as two,
+        page_of(chromium, one.url) as first,
+        page_of(chromium, two.url) as second,
+    ):
+        for _ in range(6):
+            press(first, "e 1 4 Enter")
+            assert "adaXX" not in second.content()
+            press(second, "e 1 4 Enter")
+        press(first, "e 6 1 1 Enter")
+        press(second, "e 6 2 1 Enter")
+        assert first.url.rsplit("/", 1)[1] == second.url.rsplit("/", 1)[1] == "8"
+        first.locator("summary", has_text="Agreement so far").click()
+        text = first.locator(".agreement table").inner_text()
+        assert re.search(r"the other annotator\s+role\s+5\s+100 %", text)  # in steps of five
+        assert "bobXX" not in first.content()
     assert len(labels(run, "adaXX")) == len(labels(run, "bobXX")) == 7
 
     with reviewing(run, "--annotator", "cleo", "--adjudicate") as program, page_of(chromium, program.url) as page:
@@ -306,7 +309,8 @@ def _low_contrast(page):
                 return [...canvas.getImageData(0, 0, 1, 1).data];
             };
             const light = (c) => {
-                const [r, g, b] = c.map((v) => v / 255).map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
+                const linear = (v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+                const [r, g, b] = c.map((v) => linear(v / 255));
                 return 0.2126 * r + 0.7152 * g + 0.0722 * b;
             };
             const ground = (element) => {
@@ -320,8 +324,9 @@ def _low_contrast(page):
             const low = [];
             for (let node = walker.nextNode(); node; node = walker.nextNode()) {
                 const e = node.parentElement;
-                if (!node.data.trim() || !e.checkVisibility() || e.closest(".unneeded") || e.closest("script,style,title")) continue;
-                const [a, b] = [light(rgb(getComputedStyle(e).color).slice(0, 3)), light(ground(e))].sort((x, y) => y - x);
+                if (!node.data.trim() || !e.checkVisibility() || e.closest(".unneeded")) continue;
+                const ink = light(rgb(getComputedStyle(e).color).slice(0, 3));
+                const [a, b] = [ink, light(ground(e))].sort((x, y) => y - x);
                 const ratio = (a + 0.05) / (b + 0.05);
                 if (ratio < 4.5) low.push(`${node.data.trim().slice(0, 40)} ${ratio.toFixed(2)}`);
             }
