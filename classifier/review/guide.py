@@ -12,11 +12,11 @@ _TABLE_ROW = re.compile(r"^\| `(\w+)` \| (.+?) \|$", re.MULTILINE)
 
 
 class Guide(NamedTuple):
-    """``meanings`` maps a field (role, polarity, basis) to the meaning of each value; ``card`` are the rules."""
+    """``meanings`` maps a field (role, polarity, basis) to the meaning of each value; ``card``: the rules, one a line."""
 
     version: str
     meanings: dict[str, dict[str, str]]
-    card: str
+    card: tuple[str, ...]
 
 
 @cache
@@ -31,4 +31,6 @@ def read_guide() -> Guide:
     for name in ("role", "polarity", "basis"):
         table = lists.partition(f"**{name.capitalize()}**")[2].partition("\n**")[0]
         meanings[name] = {value: meaning.replace("`", "") for value, meaning in _TABLE_ROW.findall(table)}
-    return Guide(version[1] if version else "", meanings, dedent(text.partition("\n## Card\n")[2]).strip())
+    card = dedent(text.partition("\n## Card\n")[2]).strip()
+    lines = re.sub(r"\n {4,}", " ", card).splitlines()  # an indented line goes on with the one before
+    return Guide(version[1] if version else "", meanings, tuple(" ".join(line.split()) for line in lines if line))
