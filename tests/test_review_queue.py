@@ -114,3 +114,22 @@ def test_a_folder_without_a_run_is_an_input_error(tmp_path):
     with pytest.raises(InputError, match="not a run's summary"):
         open_run(run)
     assert len(list(read_run(run))) == 13
+
+
+def test_an_adjudication_can_be_undone_and_a_changed_run_leaves_old_decisions_out(run):
+    log = DecisionLog(run.folder)
+    log.append([decision(citing_id="2305.0050"), decision("bob", "2305.0050", CONTRASTING)])
+    log.append([decision(citing_id="gone"), decision("bob", "gone", CONTRASTING)])
+    session = start_session(run, log, Settings("ada", adjudicate=True), QueueOrder.UNCERTAIN)
+    assert ids(session.queue) == ["2305.0050"]
+    (key,) = session.queue
+    assert len(session.answers(key)) == 2
+    saved = session.save(key, CONTRASTING.model_copy(update={"note": "R22"}))
+    assert saved.shown.adjudicating
+    assert saved.shown.guide == "1.0"
+    assert session.next_after(1) is None
+    assert session.undo() == key
+    assert log.adjudications() == {}
+    # The adjudicator's own label as an annotator stands: the two are kept apart.
+    assert log.of("ada")[key].label == NEUTRAL
+    assert session.undo() is None

@@ -60,6 +60,8 @@ def review(
     else:
         settings = Settings(name, blind, adjudicate, "adjudication" if adjudicate else queue.value)
         session = start_session(opened, log, settings, queue, compare=compare or (), seed=seed)
+        if blind and queue in (QueueOrder.UNCERTAIN, QueueOrder.DISAGREEMENT):
+            say(f"note: --queue {queue.value} tells something of what the machine thought; --queue random does not")
         write_reviewed(opened, log)  # also after a kill: the log is whole, this file may be behind
         _serve(session, port, open_page)
     out.print(str(write_reviewed(opened, log)), markup=False)

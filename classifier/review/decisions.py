@@ -77,9 +77,9 @@ class HumanLabel(Record):
 class Shown(Record):
     """What the person had in view. ``machine`` is the run's label at the time; it was visible unless ``blind``.
 
-    ``text_sha256`` is that of the texts on the page. ``adjudicating``: on the adjudication page; ``answers`` are
-    the log numbers of the annotators' labels that lay before the adjudicator. ``seconds`` passed from
-    opening the page to the decision; ``None`` where it was not timed.
+    ``text_sha256`` is that of the texts on the page, ``guide`` the version of the annotation guide beside them.
+    ``adjudicating``: on the adjudication page; ``answers`` are the log numbers of the annotators' labels that lay
+    before the adjudicator. ``seconds`` passed from opening the page to the decision; ``None`` where it was not timed.
     """
 
     blind: bool
@@ -88,6 +88,7 @@ class Shown(Record):
     judge: str = ""
     model: str = ""
     text_sha256: str = ""
+    guide: str = ""
     adjudicating: bool = False
     answers: tuple[int, ...] = ()
     seconds: float | None = None

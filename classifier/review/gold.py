@@ -92,7 +92,8 @@ def _write(run: ReviewedRun, folder: Path, split: str, new: dict[Key, Consensus]
     _append(folder / ITEMS, (_item(run.pair(key)) for key in new if key not in items))
     given = {(row["hub_id"], row["citing_id"], row.get("annotator")) for _, row in _lines(folder / ANNOTATIONS)}
     _append(folder / ANNOTATIONS, (
-        _row(d.label, d.key, split) | {"annotator": d.annotator, "blind": d.shown.blind, "made_at": d.made_at}
+        _row(d.label, d.key, split) | {"annotator": d.annotator, "blind": d.shown.blind, "guide": d.shown.guide,
+                                          "made_at": d.made_at}
         for one in new.values() for d in one.labels if d.label and (*d.key, d.annotator) not in given
     ))  # fmt: skip
     _append(folder / GOLD, (_gold_row(key, one, split) for key, one in new.items()))

@@ -12,7 +12,7 @@ _TABLE_ROW = re.compile(r"^\| `(\w+)` \| (.+?) \|$", re.MULTILINE)
 
 
 class Guide(NamedTuple):
-    """``meanings`` maps a field (role, polarity, basis) to the meaning of each value; ``card``: the rules, one a line."""
+    """``meanings`` maps a field (role, polarity, basis) to the meaning of each value; ``card``: one rule a line."""
 
     version: str
     meanings: dict[str, dict[str, str]]

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from classifier.review.consensus import consensus
 from classifier.review.decisions import Action, Decision, DecisionLog, HumanLabel, Key
+from classifier.review.guide import read_guide
 from classifier.review.progress import AgreementSoFar, Progress, agreement_so_far, progress
 from classifier.review.run import ReviewedRun, what_is_shown
 
@@ -94,6 +95,7 @@ class Session:
         shown = what_is_shown(
             self.run.results[key],
             blind=self.settings.hides_machine,
+            guide=read_guide().version,
             adjudicating=self.settings.adjudicate,
             answers=tuple(decision.seq for decision in self.answers(key)),
             seconds=seconds if seconds is not None and seconds <= LONGEST else None,

@@ -45,7 +45,7 @@ def start_session(
     where there is nothing to adjudicate.
     """
     if settings.adjudicate:
-        queue = to_adjudicate(consensus(log))
+        queue = [key for key in to_adjudicate(consensus(log)) if key in run.results]
         if not queue:
             raise InputError("no two annotators disagree on a work", path=log.path, do="nothing to adjudicate")
     else:

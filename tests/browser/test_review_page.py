@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -13,11 +14,12 @@ from classifier.evidence import source_text
 from classifier.outputs import read_run
 from classifier.review.decisions import Action, DecisionLog
 from classifier.schema import Basis, Polarity, Role
-from tests.browser.chromium import browser
+from tests.browser.chromium import chromium as start_chromium
 from tests.paths import ROOT
 from tests.reviewing import snapshot, write_run
 
 pytestmark = pytest.mark.browser
+AXE = Path(os.environ.get("CLASSIFIER_AXE", ROOT / "node_modules" / "axe-core" / "axe.min.js"))
 
 
 @pytest.fixture
@@ -27,7 +29,7 @@ def run(tmp_path):
 
 @pytest.fixture(scope="module")
 def chromium():
-    with browser() as started:
+    with start_chromium() as started:
         yield started
 
 
@@ -269,6 +271,33 @@ def test_every_control_has_a_name_and_text_stands_out(run, chromium, scheme):
         assert page.evaluate("document.activeElement.className") == "skip-link"
         page.keyboard.press("?")
         assert page.locator("#rules").get_attribute("open") is not None
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1280, "dark"), (390, "light"), (320, "dark")])
+def test_axe_finds_no_serious_violation_and_nothing_is_cut_off(run, chromium, width, scheme):
+    if not AXE.is_file():
+        pytest.skip("no axe-core here: npm install --no-save axe-core, or set CLASSIFIER_AXE")
+    with reviewing(run, "--annotator", "ada") as program:
+        # axe is put in through the debugger, past the page's policy, which would rightly refuse it.
+        context = chromium.new_context(
+            viewport={"width": width, "height": 900}, color_scheme=scheme, bypass_csp=True, reduced_motion="reduce"
+        )
+        page = context.new_page()
+        page.goto(program.url)
+        _open_work(page, "Work number 2")
+        for keys in ("a", "x Enter"):  # filled in; then sent without evidence, with the reasons shown
+            press(page, keys)
+            page.locator("details").evaluate_all("all => all.forEach(one => one.open = !one.matches('.agreement'))")
+            page.evaluate(AXE.read_text("utf-8"))
+            found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+            serious = [
+                (v["id"], [n["html"][:120] for n in v["nodes"][:3]])
+                for v in found
+                if v["impact"] in ("serious", "critical")
+            ]
+            assert serious == []
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+        context.close()
 
 
 def _open_work(page, title):
