@@ -3,8 +3,6 @@
 import os
 import re
 import signal
-import subprocess
-import sys
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,6 +13,7 @@ from classifier.outputs import read_run
 from classifier.review.decisions import Action, DecisionLog
 from classifier.schema import Basis, Polarity, Role
 from tests.browser.chromium import chromium as start_chromium
+from tests.browser.review_program import Program, reviewing
 from tests.paths import ROOT
 from tests.reviewing import snapshot, write_run
 
@@ -31,34 +30,6 @@ def run(tmp_path):
 def chromium():
     with start_chromium() as started:
         yield started
-
-
-class Program:
-    """`classify review` as a process of its own."""
-
-    def __init__(self, run, *options):
-        command = [sys.executable, "-m", "classifier", "review", str(run), *options]
-        environment = os.environ | {"PYTHONPATH": str(ROOT)}
-        self.process = subprocess.Popen(
-            command, cwd=run.parent, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
-        self.url = self.process.stdout.readline().strip()
-        assert self.url.startswith("http://127.0.0.1:"), self.process.stderr.read()
-
-    def stop(self, how=signal.SIGINT):
-        if self.process.poll() is None:
-            self.process.send_signal(how)
-        output, errors = self.process.communicate(timeout=20)
-        return self.process.returncode, output, errors
-
-
-@contextmanager
-def reviewing(run, *options):
-    program = Program(run, *options)
-    try:
-        yield program
-    finally:
-        program.stop()
 
 
 @contextmanager
