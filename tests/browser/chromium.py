@@ -3,7 +3,6 @@
 import os
 import shutil
 import time
-"""A real Chromium for the tests and the screenshots: the system's own, driven by Playwright, closed to the network."""
 from contextlib import contextmanager
 
 import pytest
@@ -16,8 +15,6 @@ FLAGS = (
 
 def chromium_path():
     """CLASSIFIER_CHROMIUM, or the first of the usual names on the path; ``None`` without one."""
-def chromium():
-    """The path of Chromium: CLASSIFIER_CHROMIUM, or the first of the usual names."""
     named = os.environ.get("CLASSIFIER_CHROMIUM")
     return named or next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
@@ -29,9 +26,6 @@ def chromium():
     if path is None:
         pytest.skip("no Chromium here: apt-get install chromium, or set CLASSIFIER_CHROMIUM")
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-def browser():
-    path = chromium()
-    sync_api = pytest.importorskip("playwright.sync_api")
     with sync_api.sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield started
