@@ -9,6 +9,7 @@ import pytest
 
 from classifier.cli import _run as classify
 from classifier.errors import InputError
+from classifier.export.label_studio import tasks
 from classifier.review.decisions import DecisionLog
 from classifier.review.importing import import_csv
 from classifier.review.label_studio import import_label_studio
@@ -210,6 +211,23 @@ def test_another_json_is_refused(run, tmp_path, content):
     path.write_text(content, encoding="utf-8")
     with pytest.raises(InputError, match="JSON"):
         import_label_studio(path, run, DecisionLog(run.folder), None)
+
+
+def test_what_is_exported_and_accepted_as_it_is_comes_back_as_the_machines_labels(run, tmp_path):
+    (hub,) = run.hubs.values()
+    made = tasks(hub, run.results.values())
+    for task in made:
+        results = [prediction["result"] for prediction in task.pop("predictions", [])]
+        task["annotations"] = [{"completed_by": {"email": "eve@example.org"}, "result": one} for one in results]
+    path = tmp_path / "export.json"
+    path.write_text(json.dumps(made), encoding="utf-8")
+    import_label_studio(path, run, DecisionLog(run.folder), None)
+    given = labels(run, "label-studio eve@example.org")
+    machine = {key[1]: r.prediction.label for key, r in run.results.items() if r.prediction.label}
+    assert {i: (g.role, g.polarity, g.basis, g.evidence) for i, g in given.items()} == {
+        i: (m.role, m.polarity, m.basis, m.evidence) for i, m in machine.items()
+    }
+    assert not any(one.note for one in given.values())
 
 
 def test_from_the_command_line(run, capsys):
