@@ -19,8 +19,10 @@ from classifier.cli import (
     evaluate,
     export,
     fetch,
+    gold,
     plan,
     report,
+    review,
     run,
     show,
     train,
@@ -57,6 +59,8 @@ app.command("calibrate")(calibrate.calibrate)
 app.command("train")(train.train)
 app.command("agreement")(agreement.agreement)
 app.command("benchmark")(benchmark.benchmark)
+app.command("review")(review.review)
+app.add_typer(gold.app, name="gold")
 app.add_typer(cache.app, name="cache")
 app.add_typer(batch.app, name="batch")
 

@@ -20,7 +20,8 @@ def interface() -> str:
 def tasks(cited: CitedWork, results: Iterable[Result]) -> list[dict[str, object]]:
     """One task a citing work. ``data.text`` is every text that the judge saw, with its heading between them.
 
-    Evidence becomes a region of that text. A work without a label is a task without predictions.
+    Evidence becomes a region of that text, counted in characters, as Label Studio 1.23.2 counts (docs/review.md).
+    A work without a label is a task without predictions.
     """
     return [_task(cited, result) for result in results]
 
@@ -62,8 +63,8 @@ def _task(cited: CitedWork, result: Result) -> dict[str, object]:
     start = starts.get((evidence.source, evidence.context_index)) if evidence else None
     if evidence is not None and start is not None:
         region = {
-            "start": _utf16(text, start + evidence.start),
-            "end": _utf16(text, start + evidence.end),
+            "start": start + evidence.start,
+            "end": start + evidence.end,
             "text": evidence.text,
             "labels": ["evidence"],
         }
@@ -76,8 +77,3 @@ def _task(cited: CitedWork, result: Result) -> dict[str, object]:
         {"model_version": f"{prediction.judge} {prediction.model}", "score": label.confidence, "result": result_list}
     ]
     return task
-
-
-def _utf16(text: str, offset: int) -> int:
-    """Label Studio counts UTF-16 units, as browsers do; this program counts characters."""
-    return len(text[:offset].encode("utf-16-le")) // 2
