@@ -19,6 +19,7 @@ from classifier.cli import (
     evaluate,
     export,
     fetch,
+    perturbations,
     plan,
     report,
     run,
@@ -57,6 +58,7 @@ app.command("calibrate")(calibrate.calibrate)
 app.command("train")(train.train)
 app.command("agreement")(agreement.agreement)
 app.command("benchmark")(benchmark.benchmark)
+app.command("perturbations")(perturbations.perturbations)
 app.add_typer(cache.app, name="cache")
 app.add_typer(batch.app, name="batch")
 
