@@ -238,11 +238,19 @@ def test_an_answer_that_never_varies_is_said(tmp_path):
     assert "polarity: neutral 2; it never varies" in text(done, judge_pairs(done, expected))
 
 
-def test_a_run_of_failures_only_is_scored_as_such(tmp_path):
+def test_a_run_without_two_answers_to_any_pair_is_an_error_that_counts_them(tmp_path):
     rows = [row_of(one, "failed", failure="no") for one in ("e", "e~rename")]
     run = read_run(write(tmp_path / "predictions.jsonl", rows))
-    (found,) = tally(judge_pairs(run, [Expectation.model_validate(wanted("e", "rename"))]))
-    assert (found.failed, found.of_all.value, found.of_answered.value) == (1, 0.0, None)
+    expected = [Expectation.model_validate(wanted(name, "rename")) for name in "ef"]
+    with pytest.raises(InputError, match=r"none of the 2 pairs is labelled on both sides .*failed 1, missing 1"):
+        judge_pairs(run, expected)
+
+
+def test_a_perturbation_without_answers_keeps_its_row(folder):
+    expected = [Expectation.model_validate(one) for one in (wanted("e", "rename"), wanted("d", "hedge"))]
+    write(folder / "one" / "predictions.jsonl", [*lines(folder / "run" / "predictions.jsonl"), answer("d~hedge")])
+    _, hedge = tally(judge_pairs(read_run(folder / "one"), expected))
+    assert (hedge.failed, hedge.of_all.value, hedge.of_answered.value) == (1, 0.0, None)
 
 
 def test_nothing_to_score_is_an_error(folder):

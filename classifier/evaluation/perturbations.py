@@ -97,13 +97,20 @@ def read_expectations(path: Path) -> tuple[Expectation, ...]:
 
 
 def judge_pairs(run: Run, expectations: Iterable[Expectation]) -> tuple[Outcome, ...]:
-    """Every expected pair with what the run made of it; ``InputError`` where the run has no pair at all."""
+    """Every expected pair with what the run made of it; ``InputError`` where no pair is labelled on both sides."""
     outcomes = tuple(_outcome(run, one) for one in expectations)
     if all(MISSING in one.states for one in outcomes):
         raise InputError(
             f"nothing to score: none of the {len(outcomes)} pairs is among the {len(run.predictions)} predictions",
             path=run.path,
             do="run `classify run` over the items.jsonl that lies beside the expectations",
+        )
+    if all(one.met is None for one in outcomes):
+        counts = Counter(_worst(one) for one in outcomes)
+        raise InputError(
+            f"nothing to score: none of the {len(outcomes)} pairs is labelled on both sides "
+            f"(abstained {counts['abstained']}, failed {counts['failed']}, missing {counts[MISSING]})",
+            path=run.path,
         )
     return outcomes
 
@@ -140,8 +147,7 @@ def tally(outcomes: Sequence[Outcome]) -> tuple[Tally, ...]:
 def _tally(perturbation: str, expect: str, group: Sequence[Outcome]) -> Tally:
     answers = [one.met for one in group]
     met, not_met = answers.count(True), answers.count(False)
-    # A pair counts once, under the worst of its two states.
-    worst = [next(s for s in (MISSING, "failed", "abstained", "labelled") if s in one.states) for one in group]
+    worst = [_worst(one) for one in group]
     return Tally(
         perturbation=perturbation,
         expect=expect,
@@ -154,6 +160,11 @@ def _tally(perturbation: str, expect: str, group: Sequence[Outcome]) -> Tally:
         of_all=_rate(met, len(group)),
         of_answered=_rate(met, met + not_met),
     )
+
+
+def _worst(one: Outcome) -> str:
+    """The state a pair counts under, once: the worse of its two."""
+    return next(state for state in (MISSING, "failed", "abstained", "labelled") if state in one.states)
 
 
 def _rate(count: int, n: int) -> Estimate:
