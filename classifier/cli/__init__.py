@@ -20,6 +20,7 @@ from classifier.cli import (
     export,
     fetch,
     gold,
+    perturbations,
     plan,
     report,
     review,
@@ -57,10 +58,10 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("agreement")(agreement.agreement)
 app.command("calibrate")(calibrate.calibrate)
 app.command("train")(train.train)
-app.command("agreement")(agreement.agreement)
 app.command("benchmark")(benchmark.benchmark)
 app.command("review")(review.review)
 app.add_typer(gold.app, name="gold")
+app.command("perturbations")(perturbations.perturbations)
 app.add_typer(cache.app, name="cache")
 app.add_typer(batch.app, name="batch")
 
