@@ -14,8 +14,11 @@ from classifier.fetching import FetchOptions, fetch_hub, is_identifier
 from classifier.inputs import open_input
 from classifier.interrupts import StopOnSignal
 from classifier.naming import slug
-from classifier.running import RunOptions, run_source
+from classifier.running import RunOptions, RunResult, run_source
 from classifier.settings import choose_judge, load_settings
+
+MOST_REPORTED = 2000
+"""Runs up to this size write their page at once: some seconds at the most."""
 
 
 def run(
@@ -66,9 +69,20 @@ def run(
     print_tallies(result.tallies)
     for file in ("predictions.csv", "predictions.jsonl", "summary.json", "run.json"):
         out.print(str(result.folder / file), markup=False)
+    _report(result)
     if result.stopped:
         say("stopped early; what was answered is stored: run the same command again to go on")
         raise typer.Exit(EXIT_INTERRUPTED)
     if result.failed:
         say(f"finished with {result.failed} failed works; the column `failure` says why")
         raise typer.Exit(EXIT_PARTIAL)
+
+
+def _report(result: RunResult) -> None:
+    """The page of a run of ordinary size; a large one would hold up the end of the run for its sake."""
+    if sum(result.tallies.total().values()) <= MOST_REPORTED:
+        from classifier.report import write_report
+
+        out.print(str(write_report(result.folder)), markup=False)
+    else:
+        say(f"more than {MOST_REPORTED} works: `classify report {result.folder}` writes the page")

@@ -55,6 +55,8 @@ CORPORA: Mapping[str, Corpus] = {
         Corpus("written", "Apache-2.0 (own)"),
     )
 }
+
+
 def tradition(name: str) -> str | None:
     """What a data set's polarity counts: evidence, sentiment, or nothing known."""
     return CORPORA[name].tradition if name in CORPORA else None
