@@ -38,12 +38,13 @@ class Settings:
     min_count: int = 3
     min_families: int = 2
     families: Mapping[str, float] = field(default_factory=dict)
-    stance_precision: float = 0.77
+    left_out: frozenset[str] = frozenset()  # kinds of features that a candidate does without
+    stance_precision: float = 0.75
     neutral_precision: float = 0.9
     role_precision: float = 0.6
     miss: float = 0.1
     enough: int = 300
-    least: int = 20
+    least: int = 15
 
 
 class HeadFit(NamedTuple):
@@ -127,6 +128,8 @@ def rows_of(table: Table, head: str) -> Rows:
 def fit_head(table: Table, rows: Rows, head: str, settings: Settings) -> HeadFit:
     """Fit one head on `rows`."""
     columns = matrices.vocabulary(table, rows, settings.min_count, settings.min_families)
+    if settings.left_out:
+        columns = columns[[str(n).split(" ", 1)[0] not in settings.left_out for n in table.names[columns]]]
     scale = matrices.family_scale(table.names[columns], settings.families)
     allowed = matrices.allowed_matrix([table.examples[i] for i in rows], head, HEADS[head])
     names, corpus = np.unique(table.corpora[rows], return_inverse=True)
@@ -282,7 +285,7 @@ def write(
         "families": dict(settings.families),
         "temperature": {head: tuned[head]["temperature"] for head in HEADS},
         "floor": {head: tuned[head]["floor"] for head in HEADS},
-        "thresholds": {"role": tuned["role"]["assert"], "neutral": tuned["polarity"]["neutral"]} | tuned["stance"],
+        "thresholds": {"role": tuned["role"]["assert"], "neutral": tuned["polarity"]["neutral"]} | dict(tuned["stance"]),
         "common_words": common_words(table),
     }
     out.mkdir(parents=True, exist_ok=True)

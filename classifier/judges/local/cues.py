@@ -19,12 +19,10 @@ LEXICON: dict[str, str] = {
         match* the result | accord* with | parallel* the finding | echo* | verif* | validat* the | similarly to
         """,
     "disagree": """
-        contradict* | in contrast with | in contrast to | contrary to | inconsistent with | not consistent with |
-        disagree* | conflict* with | at odd with | in disagreement | differ* from the | discrepan* |
-        not in agreement | not agree | not confirm* | not replicat* | not support* | refut* | challenge* the |
-        call* into question | cast* doubt | question* the | dispute* | opposite to | opposed to | failed to replicat* |
-        could not reproduce | unlike the | unlike previou* | counter to | incompatible with | discordant | overestimat* |
-        underestimat* | doubt*
+        contradict* | inconsistent with | not consistent with | disagree* | conflict* with | at odd with |
+        in disagreement | discrepan* | not in agreement | not agree | not confirm* | not replicat* |
+        not support* | refut* | challenge* the | call* into question | cast* doubt | question* the | dispute* |
+        failed to replicat* | could not reproduce | incompatible with | discordant | doubt*
         """,
     "same": """
         similar to | similar | similarly | likewise | comparable to | comparable with | analogou* | same as | the same |
@@ -70,16 +68,26 @@ LEXICON: dict[str, str] = {
         is incorrect | inefficient | impractical | not feasible | underestimat* | overestimat* | lack any | lacks |
         not reliable | unreliable | is incomplete | doubtful | questionable | biased | oversimplif* | intractable | unstable
         """,
+    "contrast": """
+        in contrast with | in contrast to | contrary to | opposite to | opposed to | unlike | counter to | in contrast |
+        by contrast | differ* from | different from | higher than | lower than | larger than | smaller than | more than |
+        less than | stronger than | weaker than | twice as | whereas
+        """,
+    "find": """
+        found | find | observe* | detect* | saw | see | seen | confirm* | replicat* | reproduce* | our result* |
+        our finding* | these result* | these finding* | our data | obtain* | our patient* | our sample | our cohort |
+        our estimate* | our value* | our experiment* | our trial | no association | no difference | no effect
+        """,
     "better": """
-        outperform* | better than | superior to | higher than | faster than | more accurate than | more efficient |
-        more efficient than | improve* over | improve* upon | improve* on | improvement over | improvement on | exceed* |
-        surpass* | beat* | advantage over | larger than | gain* over | lower error | reduction in error |
-        stronger than | tighter | sharper | more robust than | significantly better | much better | more flexible |
-        more general than | better performance | better result | better accuracy | more than | compared favorably
+        outperform* | better than | superior to | faster than | more accurate than | more efficient |
+        more efficient than | improve* over | improve* upon | improve* on | improvement over | improvement on |
+        exceed* | surpass* | beat* | advantage over | gain* over | lower error | reduction in error | tighter |
+        sharper | more robust than | significantly better | much better | more flexible | more general than |
+        better performance | better result | better accuracy | compared favorably
         """,
     "worse": """
-        worse than | inferior to | lower than | less accurate | slower than | underperform* | less than | smaller than |
-        weaker than | poorer than | less efficient | not better | not a good | did not improve | performed worse
+        worse than | inferior to | less accurate | slower than | underperform* | poorer than | less efficient |
+        not better | not a good | did not improve | performed worse
         """,
     "gap": """
         little is known | not been studied | not yet been | not been addressed | remain* unclear | remain* unknown |
