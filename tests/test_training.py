@@ -26,7 +26,7 @@ WORDS = {"background": "was studied by", "uses": "we used the method of", "compa
 
 def rows(name: str, seed: int, count: int = 60) -> list[dict[str, Any]]:
     """Invented passages of one data set."""
-    draw = random.Random(seed)
+    draw = random.Random(seed)  # noqa: S311 - invented rows, no secret
     out = []
     for i in range(count):
         role = draw.choice(list(WORDS))
@@ -89,7 +89,10 @@ def test_a_label_that_is_not_ours_is_refused(data: Path, tmp_path: Path) -> None
     ("row", "allowed"),
     [
         ({"dataset": "scicite", "role": "uses"}, {"role": {"uses_method", "uses_data", "extends"}}),
-        ({"dataset": "sdcf", "role": "extends", "polarity": "neutral"}, {"role": {"extends", "uses_method"}, "polarity": {"neutral"}}),
+        (
+            {"dataset": "sdcf", "role": "extends", "polarity": "neutral"},
+            {"role": {"extends", "uses_method"}, "polarity": {"neutral"}},
+        ),
         ({"dataset": "citelling", "role": "compares", "polarity": "contrast"}, {"role": {"compares"}}),
         ({"dataset": "sdcf", "polarity": "contrast"}, {"polarity": {"neutral"}}),
         ({"dataset": "athar", "polarity": "critical"}, {"polarity": {"contrasting"}}),

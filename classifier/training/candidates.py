@@ -1,6 +1,6 @@
 """The table of candidates: what each kind of data and feature buys on corpora the model never saw.
 
-    python -m classifier.training.candidates --data FOLDER --silver FOLDER --written FOLDER --out eval/results
+Run as ``python -m classifier.training.candidates --data FOLDER --silver FOLDER --written FOLDER --out eval/results``.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from classifier.judges.local.model import LocalModel
-from classifier.training import corpora, evaluate, matrices
+from classifier.training import calibration, corpora, evaluate, matrices
 from classifier.training.train import Settings, expand, fit_head, rows_of, score, usable
 
+_KEYS = ("role native", "role own", "polarity native", "polarity own")
 _CUES = frozenset({"c", "cc", "g", "next", "prev"})
 _WORDS = frozenset({"w", "l", "r", "f"})
 
@@ -72,7 +73,7 @@ def in_domain(table: matrices.Table, corpus: str, head: str, candidate: Candidat
     rows = rows_of(table, head)
     settings = replace(Settings(), left_out=candidate.left_out)
     fitted = fit_head(table, rows[train[rows]], head, settings)
-    p = evaluate.calibration.probabilities(score(table, np.flatnonzero(dev), fitted, settings), 1.0)
+    p = calibration.probabilities(score(table, np.flatnonzero(dev), fitted, settings), 1.0)
     return evaluate.head_result(evaluate.Scores(np.flatnonzero(dev), p, {}), table, head, groups)
 
 
@@ -124,21 +125,23 @@ def _in_domain(table: matrices.Table, candidate: Candidate) -> dict[str, Any]:
 
 def as_markdown(results: Mapping[str, Any]) -> str:
     """The candidates as one table, then the shipped one corpus by corpus with what it asserts."""
-    lines = ["# Candidates for the embedded judge", "", "Macro-F1 in percent, 95 % bootstrap interval. Left out: the passage's", ""]
-    lines[2] = (
+    text = (
         "Macro-F1 in percent with a 95 % bootstrap interval, leave one corpus out: no row of the passage's data set or "
-        "family was in training. Native: the data set's own labels; own scheme: silver labels on its passages, in three "
+        "family was in training. Native: the data set's own labels; own scheme: silver labels on its passages, three "
         "groups. Made by `python -m classifier.training.candidates`."
     )
-    lines += ["| candidate | role, native | role, own scheme | polarity, native | polarity, own scheme |", "|---|---|---|---|---|"]
+    lines = ["# Candidates for the embedded judge", "", text, ""]
+    lines += ["| candidate | role, native | role, own scheme | polarity, native | polarity, own scheme |"]
+    lines += ["|---|---|---|---|---|"]
     for name in CANDIDATES:
         if name in results:
-            cells = [_mean(results[name], key) for key in ("role native", "role own", "polarity native", "polarity own")]
+            cells = [_mean(results[name], key) for key in _KEYS]
             lines.append(f"| {name} | " + " | ".join(cells) + " |")
     lines += ["", "## Shipped, corpus by corpus", ""]
-    for key in ("role native", "role own", "polarity native", "polarity own"):
+    for key in _KEYS:
         lines += _corpus_table(results.get("shipped", {}).get(key, {}), key)
-    lines += ["## In domain (dev parts, trained with the rest of the corpus)", "", "| candidate | set | macro-F1 |", "|---|---|---|"]
+    lines += ["## In domain (dev parts, trained with the rest of the corpus)", ""]
+    lines += ["| candidate | set | macro-F1 |", "|---|---|---|"]
     for name in CANDIDATES:
         for corpus, result in results.get(name, {}).get("in domain", {}).items():
             lines.append(f"| {name} | {corpus} | {_cell(result)} |")
@@ -167,9 +170,8 @@ def _corpus_table(found: Mapping[str, Any], key: str) -> list[str]:
         stances = f"{given}, {right / given:.0%}" if given else "0"
         neutral = any_kind["neutral_given"]
         neutrals = f"{neutral}, {any_kind['neutral_right'] / neutral:.0%}" if neutral else "-"
-        lines.append(
-            f"| {corpus} | {result['rows']} | {_cell(result)} | {result['ece']:.3f} | {stances if kinds else '-'} | {neutrals} |"
-        )
+        cells = (corpus, result["rows"], _cell(result), f"{result['ece']:.3f}", stances if kinds else "-", neutrals)
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
     return [*lines, ""]
 
 

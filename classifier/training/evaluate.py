@@ -167,10 +167,8 @@ def grouped(p: Floats, groups: NDArray[np.int64]) -> Floats:
 
 def corpus_rows(table: Table, corpus: str, head: str, own: bool = False) -> NDArray[np.int64]:
     """Rows of a corpus with this head: its native labels, or (`own`) the silver labels on its passages."""
-    if own:
-        inside = (table.corpora == "silver") & (table.families == corpus)
-    else:
-        inside = table.corpora == corpus
+    silver = (table.corpora == "silver") & (table.families == corpus)
+    inside = silver if own else table.corpora == corpus
     rows = np.flatnonzero(inside)
     return rows[[head in table.examples[int(i)].allowed for i in rows]] if len(rows) else rows
 

@@ -47,8 +47,8 @@ def tabulate(examples: Sequence[Example], min_count: int, names: NDArray[np.str_
         examples,
         names,
         present,
-        np.array([e.family for e in examples]),
-        np.array([e.corpus for e in examples]),
+        np.array([e.family for e in examples], dtype=str),
+        np.array([e.corpus for e in examples], dtype=str),
     )
 
 
@@ -79,7 +79,8 @@ def family_scale(names: NDArray[np.str_], weights: Mapping[str, float]) -> Float
 
 def allowed_matrix(examples: Sequence[Example], head: str, values: Sequence[str]) -> NDArray[np.bool_]:
     """[examples, values]: which values each label allows; a row of False where the head is not labelled."""
-    return np.array([[v in e.allowed.get(head, ()) for v in values] for e in examples], dtype=bool)
+    rows = [[v in e.allowed.get(head, ()) for v in values] for e in examples]
+    return np.array(rows, dtype=bool).reshape(len(rows), len(values))
 
 
 def example_weights(

@@ -12,8 +12,8 @@ from classifier.evidence import Task, prepare
 from classifier.judges.local.explain import Carrier, carrier
 from classifier.judges.local.features import Source
 from classifier.judges.local.model import LocalModel, Scored
-from classifier.judges.local.stances import kind_of
 from classifier.judges.local.relation import Relation, relate
+from classifier.judges.local.stances import kind_of
 from classifier.schema import (
     STANCES,
     Basis,

@@ -19,9 +19,7 @@ class Carrier(NamedTuple):
     cues: tuple[tuple[int, int], ...]
 
 
-def carrier(
-    passage: Passage, contributions: list[tuple[Feature, float]], only_home: bool = False
-) -> Carrier | None:
+def carrier(passage: Passage, contributions: list[tuple[Feature, float]], only_home: bool = False) -> Carrier | None:
     """The sentence with the largest sum of contributions (the mention's own in a tie), or None without tokens.
 
     `only_home`: always the mention's own sentence; a role is stated there, a stance often in the next one.

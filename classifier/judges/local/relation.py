@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
 from typing import NamedTuple
 
 from classifier.judges.local.tokens import Token, fold, scan
@@ -55,9 +54,6 @@ _RULES: tuple[tuple[str, re.Pattern[str]], ...] = (
 
 class CommonWords(frozenset[str]):
     """Folded words that are common in research prose of any field and so mark no work in particular."""
-
-    def __new__(cls, words: Iterable[str] = ()) -> CommonWords:
-        return super().__new__(cls, words)
 
 
 class OwnTerm(NamedTuple):
@@ -161,7 +157,9 @@ def relate(title: str, abstract: str, text: str, common: CommonWords) -> Relatio
     return Relation("background", 0.3, *topic, words, f"shares the hub's topic, {words!r} (S6)")
 
 
-_USE = re.compile(r"\b(?:us(?:e|es|ed|ing)|appl(?:y|ies|ied|ying)|train(?:s|ed|ing)?|via|with|employ\w*|leverag\w*|guid\w+)\b", re.I)
+_USE = re.compile(
+    r"\b(?:us(?:e|es|ed|ing)|appl(?:y|ies|ied|ying)|train(?:s|ed|ing)?|via|with|employ\w*|leverag\w*|guid\w+)\b", re.I
+)
 
 
 def _topic(title: str, abstract: str, tokens: list[Token], common: CommonWords) -> tuple[int, int] | None:

@@ -119,9 +119,8 @@ def _comparisons(view: _View) -> list[Pattern]:
     """Own results above the hub's: `we ... better than [hub]`."""
     out: list[Pattern] = []
     for cue in view.named("better"):
-        if view.own and view.gap(cue) <= BESIDE and not view.right_of_target(cue) and view.ours_before(cue, WITHIN):
-            out.append(Pattern("outdone", cue.first, cue.after))
-        elif view.own and view.right_of_target(cue) and view.ours_before(cue, 8):
+        above = view.gap(cue) <= BESIDE and not view.right_of_target(cue) and view.ours_before(cue, WITHIN)
+        if above or (view.right_of_target(cue) and view.ours_before(cue, 8)):
             out.append(Pattern("outdone", cue.first, cue.after))
     out += [
         Pattern("outdone", c.first, c.after)
