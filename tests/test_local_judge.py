@@ -41,8 +41,8 @@ MODEL = LocalModel.load()
 HUB = CitedWork(
     hub_id="h",
     title="Marking Essays Step by Step",
-    abstract="We compare outcome marking with step marking. Step marking helps teachers. We release MARK9, a data set of "
-    "marks for each step of an essay.",
+    abstract="We compare outcome marking with step marking. Step marking helps teachers. We release MARK9, a data set "
+    "of marks for each step of an essay.",
 )
 
 

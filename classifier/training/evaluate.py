@@ -18,10 +18,10 @@ from classifier.judges.local.stances import GATES, kind_of
 from classifier.training import calibration, matrices
 from classifier.training.calibration import Held
 from classifier.training.corpora import HEADS, POLARITIES, Example
+from classifier.training.files import HeadFit
 from classifier.training.fitting import Floats
 from classifier.training.matrices import Table
 from classifier.training.train import (
-    HeadFit,
     Settings,
     Shown,
     fit_head,
