@@ -198,7 +198,7 @@ def to_example(row: Mapping[str, object]) -> Example:
 
 def source_of(row: Mapping[str, object]) -> Source:
     """The text a judge would see of a row: with its neighbouring sentences where the data set gives them."""
-    text = str(row["text"])
+    text = " ".join(str(row[part]) for part in ("before", "text", "after") if row.get(part))
     if row["dataset"] == "sdcf":  # published lemmatised by a tool that cuts `was` to `wa`
         text = " ".join(_LEMMAS.get(w, w) for w in text.split(" "))
     context = str(row.get("context") or "")
