@@ -35,6 +35,15 @@ Prompt = Annotated[str | None, typer.Option("--prompt", help="Prompt version, a 
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Only the first N citing works.")]
 Offline = Annotated[bool, typer.Option("--offline", help="Answers from the store only; never touch the network.")]
 SkipBadRows = Annotated[bool, typer.Option("--skip-bad-rows", help="Go on without the rows that cannot be read.")]
+Prices = Annotated[
+    Path | None,
+    typer.Option("--prices", help="Price table of your own (form: classifier/prices.toml); comes before the built-in."),
+]
+MaxCost = Annotated[
+    float | None, typer.Option("--max-cost", min=0, help="US dollars at which asking stops; needs a known price.")
+]
+Rpm = Annotated[float | None, typer.Option("--rpm", min=0.1, help="Requests a minute at most.")]
+Tpm = Annotated[float | None, typer.Option("--tpm", min=1, help="Tokens a minute at most.")]
 Examples = Annotated[
     Path | None,
     typer.Option("--examples", help="Gold folder, JSONL or CSV: its nearest examples go into the prompt."),

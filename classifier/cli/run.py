@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from classifier.cli import options as opt
-from classifier.cli.terminal import out, print_tallies, progress, say
+from classifier.cli.progress import Reporter
+from classifier.cli.terminal import out, print_tallies, say
 from classifier.errors import EXIT_INTERRUPTED, EXIT_PARTIAL
 from classifier.fetching import FetchOptions, fetch_hub, is_identifier
 from classifier.inputs import open_input
@@ -31,6 +32,10 @@ def run(
     offline: opt.Offline = False,
     prompt: opt.Prompt = None,
     skip_bad_rows: opt.SkipBadRows = False,
+    max_cost: opt.MaxCost = None,
+    prices: opt.Prices = None,
+    rpm: opt.Rpm = None,
+    tpm: opt.Tpm = None,
     examples: opt.Examples = None,
     shots: opt.Shots = 9,
     calibration: Annotated[Path | None, typer.Option(help="File of `classify calibrate`: mends confidence.")] = None,
@@ -39,7 +44,10 @@ def run(
     """Label every citing work of INPUT and write CSV, JSONL, summary and manifest."""
     from classifier.evaluation.judging import Help, open_helped
 
-    settings = load_settings(judge=judge, model=model, base_url=base_url, concurrency=concurrency, prompt=prompt)
+    settings = load_settings(
+        judge=judge, model=model, base_url=base_url, concurrency=concurrency, prompt=prompt, max_cost=max_cost,
+        prices=prices, rpm=rpm, tpm=tpm,
+    )  # fmt: skip
     name, why = choose_judge(settings)
     say(f"judge: {name} ({why})")
     if is_identifier(str(source)):
@@ -50,8 +58,9 @@ def run(
         say(f"note: {warning}")
     decider, given = open_helped(settings, Help(examples, shots, calibration, fuse), offline=offline)
     arguments = {"judge": name, "limit": limit, "concurrency": settings.concurrency, "offline": offline,
-                 "prompt": settings.prompt, "skip_bad_rows": skip_bad_rows, **given}  # fmt: skip
-    with progress("labelling") as report, StopOnSignal(say) as stop:
+                 "prompt": settings.prompt, "skip_bad_rows": skip_bad_rows, "max_cost": max_cost, "rpm": rpm,
+                 "tpm": tpm, **given}  # fmt: skip
+    with Reporter("labelling", getattr(decider, "waiting", None)) as report, StopOnSignal(say) as stop:
         result = run_source(
             opened,
             decider,
@@ -64,6 +73,11 @@ def run(
     print_tallies(result.tallies)
     for file in ("predictions.csv", "predictions.jsonl", "summary.json", "run.json"):
         out.print(str(result.folder / file), markup=False)
+    if result.usage.dollars is not None and result.usage.requests:
+        out.print(f"spent: ${result.usage.dollars:.4f} in {result.usage.requests} requests")
+    if result.usage.budget_spent:
+        say("the budget of --max-cost is spent; what was answered is stored: run again with a higher one to go on")
+        raise typer.Exit(EXIT_PARTIAL)
     if result.stopped:
         say("stopped early; what was answered is stored: run the same command again to go on")
         raise typer.Exit(EXIT_INTERRUPTED)

@@ -18,6 +18,7 @@ from classifier.errors import AnswerError, AnswerRefusedError, AnswerTruncatedEr
 from classifier.evidence import Task
 from classifier.judges.probe import Capabilities
 from classifier.judges.request import ChatRequest, Rung
+from classifier.prices import Price
 from classifier.prompting import DEFAULT_PROMPT, Message, Prompt, Shot
 from classifier.schema import EvidenceSource, Label, Polarity, Prediction, Record, Role, Status
 from classifier.store import RawAnswer
@@ -49,6 +50,8 @@ class OpenAISettings(Record):
     rpm: float | None = Field(default=None, gt=0)
     tpm: float | None = Field(default=None, gt=0)
     offline: bool = False
+    price: Price | None = None
+    max_cost: float | None = Field(default=None, ge=0)
 
     @property
     def highest_limit(self) -> int:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import NamedTuple, Self
 
-from classifier.errors import AnswerError, JudgeUnavailableError, SettingsError
+from classifier.errors import AnswerError, BudgetSpentError, JudgeUnavailableError, SettingsError
 from classifier.evidence import Task
 from classifier.judges.admission import Wait
 from classifier.judges.asking import Asker
@@ -93,7 +93,9 @@ class OpenAIJudge:
 
     def usage(self) -> Usage:
         """Requests, retries, stored answers used, and tokens of this run so far."""
-        return Usage(**self.asker.counters.model_dump())
+        spending = self.asker.spending
+        dollars = spending.spent if spending.price else None
+        return Usage(**self.asker.counters.__dict__, dollars=dollars, budget_spent=spending.exhausted)
 
     def waiting(self) -> Wait | None:
         """What all requests wait for at this moment, for the progress line; ``None`` if nothing holds them."""
@@ -104,6 +106,8 @@ class OpenAIJudge:
         known, settings = self.interviewer.capabilities, self.settings
         named = ("temperature", "top_p", "seed", "sample", "max_tokens", "max_answer_retries")
         parameters: dict[str, object] = {name: getattr(settings, name) for name in named}
+        if settings.price:
+            parameters["price"] = settings.price.model_dump(mode="json")
         parameters["examples"] = self.interviewer.examples is not None
         if known:
             parameters |= dict.fromkeys(known.dropped)
@@ -169,7 +173,7 @@ class OpenAIJudge:
             if self.asker.lost_in_a_row >= MAX_LOST_IN_A_ROW:
                 raise
             return self.interviewer.failed(task, error)
-        except AnswerError as error:
+        except (AnswerError, BudgetSpentError) as error:
             return self.interviewer.failed(task, error)
 
     @property
