@@ -45,7 +45,7 @@ class OpenAISettings(Record):
     timeout: float = Field(default=120.0, gt=0)
     tries: int = Field(default=6, gt=0)
     patience: float = Field(default=900.0, gt=0)
-    max_answer_retries: int = Field(default=2, ge=0)
+    max_answer_retries: int = Field(default=3, ge=0)
     concurrency: int = Field(default=64, gt=0)
     rpm: float | None = Field(default=None, gt=0)
     tpm: float | None = Field(default=None, gt=0)
