@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 from classifier.schema import STANCES, Basis, CitedWork, EvidenceSource, Pair, Polarity, Prediction, Role, Status
 
-
 MAX_REASONS = 1000
 OTHER_REASONS = "(other reasons, in predictions.csv)"
 """So many different reasons of failure are counted singly, the others together: memory is bounded."""

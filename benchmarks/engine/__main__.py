@@ -217,7 +217,7 @@ def rows(folder: Path) -> str:
         raised = stats(url)["requests"] - before - more
         with sqlite3.connect(folder / "answers.sqlite") as db:
             cut = "SELECT key FROM answers ORDER BY key LIMIT 7"
-            db.execute(f"UPDATE answers SET finish_reason='length', content='{{', max_tokens=2048 WHERE key IN ({cut})")
+            db.execute(f"UPDATE answers SET finish_reason='length', content='{{', max_tokens=2048 WHERE key IN ({cut})")  # noqa: S608
         at = stats(url)["requests"]
         finish(start("ours", url, table(folder, 301), folder, "--max-tokens", "4096"))
         again = stats(url)["requests"] - at
