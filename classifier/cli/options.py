@@ -44,6 +44,17 @@ MaxCost = Annotated[
 ]
 Rpm = Annotated[float | None, typer.Option("--rpm", min=0.1, help="Requests a minute at most.")]
 Tpm = Annotated[float | None, typer.Option("--tpm", min=1, help="Tokens a minute at most.")]
+Samples = Annotated[
+    int,
+    typer.Option("--samples", min=1, max=32, help="Ask so many times and let the majority decide (self-consistency)."),
+]
+Cascade = Annotated[
+    bool, typer.Option("--cascade", help="The local judge first, the model only for what it is unsure of.")
+]
+CascadeBelow = Annotated[
+    float | None,
+    typer.Option("--cascade-below", min=0, max=1, help="Unsure is a confidence below this; default: asks for review."),
+]
 Examples = Annotated[
     Path | None,
     typer.Option("--examples", help="Gold folder, JSONL or CSV: its nearest examples go into the prompt."),

@@ -32,6 +32,9 @@ def run(
     offline: opt.Offline = False,
     prompt: opt.Prompt = None,
     skip_bad_rows: opt.SkipBadRows = False,
+    samples: opt.Samples = 1,
+    cascade: opt.Cascade = False,
+    cascade_below: opt.CascadeBelow = None,
     max_cost: opt.MaxCost = None,
     prices: opt.Prices = None,
     rpm: opt.Rpm = None,
@@ -56,10 +59,13 @@ def run(
     opened = open_input(source, skip_bad_rows=skip_bad_rows)
     for warning in opened.warnings:
         say(f"note: {warning}")
-    decider, given = open_helped(settings, Help(examples, shots, calibration, fuse), offline=offline)
+    decider, given = open_helped(
+        settings, Help(examples, shots, calibration, fuse, samples, cascade, cascade_below), offline=offline
+    )
     arguments = {"judge": name, "limit": limit, "concurrency": settings.concurrency, "offline": offline,
                  "prompt": settings.prompt, "skip_bad_rows": skip_bad_rows, "max_cost": max_cost, "rpm": rpm,
-                 "tpm": tpm, **given}  # fmt: skip
+                 "tpm": tpm, "samples": samples, "cascade": cascade, "cascade_below": cascade_below,
+                 **given}  # fmt: skip
     with Reporter("labelling", getattr(decider, "waiting", None)) as report, StopOnSignal(say) as stop:
         result = run_source(
             opened,

@@ -54,6 +54,15 @@ class OpenAIJudge:
         """A judge with its prompt loaded; sends nothing yet. Raises ``SettingsError`` on an unknown prompt or URL."""
         return cls(settings, store, Prompt(settings.prompt), examples=examples)
 
+    def resampled(self, **changes: object) -> Self:
+        """The same judge with other parameters (sample, seed, temperature)."""
+        settings = self.settings.model_copy(update=changes)
+        return type(self)(settings, self._store, self.prompt, examples=self.interviewer.examples)
+
+    def share(self, other: OpenAIJudge) -> None:
+        """Ask through the same gate, connections and budget as ``other``."""
+        self.asker = other.asker
+
     def recall(self, tasks: Sequence[Task]) -> list[Prediction | None]:
         """Predictions that the store alone can give; looks all tasks up together."""
         return [said if isinstance(said, Prediction) else None for said in self.recall_or_ask(tasks)]
@@ -154,7 +163,7 @@ class OpenAIJudge:
     async def _judge(self, task: Task) -> Prediction:
         if not task.passages:
             return self.interviewer.silent(task)
-        if self._unprobed and not (self.settings.offline and self.interviewer.capabilities):
+        if self.unprobed and not (self.settings.offline and self.interviewer.capabilities):
             if self.settings.offline:
                 return self.interviewer.failed(task, NOT_STORED)
             await self.find_out()
@@ -177,7 +186,8 @@ class OpenAIJudge:
             return self.interviewer.failed(task, error)
 
     @property
-    def _unprobed(self) -> bool:
+    def unprobed(self) -> bool:
+        """Whether nobody found out yet what the endpoint does."""
         return self.interviewer.capabilities is None or self.interviewer.capabilities.assumed
 
     def assume(self, rung: Rung) -> None:
@@ -198,7 +208,7 @@ class OpenAIJudge:
     async def find_out(self) -> None:
         """Probe the endpoint, unless it is known or another worker just did."""
         async with self._probing:
-            if self._unprobed:
+            if self.unprobed:
                 request = self.interviewer.request(None, (), self.settings.max_tokens)
                 found = await probe(request, self._probe_send)
                 self._store.remember(self._capabilities_key, found.model_dump_json())
