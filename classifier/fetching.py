@@ -5,20 +5,20 @@ Works stream from the services to a staging file and from there to ``hub.json``;
 
 from __future__ import annotations
 
-import csv
 import json
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import NamedTuple
 
 from classifier.errors import ClassifierError, InputError, SettingsError, SourceError
+from classifier.fetch_report import Row, write_report
 from classifier.fulltext.grobid import GrobidClient
 from classifier.identifiers import parse_identifier
 from classifier.inputs import TABLE_SUFFIXES, collect_hub, open_input
 from classifier.inputs.bibliography_files import read_list
-from classifier.passages import Passages, Row
+from classifier.passages import Passages
 from classifier.schema import CitedWork, Hub, Provenance
 from classifier.sources import arxiv, europepmc, openalex, opencitations, pith, semantic_scholar
 from classifier.sources.cache import SourceCache, now
@@ -294,12 +294,3 @@ class _Fetch:
 
 def _json(text: str) -> str:
     return json.dumps(json.loads(text), ensure_ascii=False)
-
-
-def write_report(path: Path, rows: Iterable[Row]) -> None:
-    """One row for everything that could not be read, found or told apart; a header alone where all went well."""
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(Row._fields)
-        for row in rows:
-            writer.writerow([("'" + cell if cell[:1] in "=+-@\t\r" else cell) for cell in row])

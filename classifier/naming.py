@@ -11,8 +11,9 @@ _APOSTROPHE = re.compile("['’ʼ`]")
 
 def fold(text: str) -> str:
     """Lower-case ASCII letters and digits with single spaces: two titles are the same work when this is equal."""
-    plain = unicodedata.normalize("NFKD", text)
-    kept = "".join(ch for ch in plain if not unicodedata.combining(ch)).casefold()
+    if not text.isascii():
+        text = "".join(ch for ch in unicodedata.normalize("NFKD", text) if not unicodedata.combining(ch))
+    kept = text.casefold()
     ascii_form = _NOT_WORD.sub(" ", _APOSTROPHE.sub("", kept)).strip()
     return ascii_form or kept.strip()
 

@@ -85,10 +85,10 @@ def csv_cells(pair: Pair, prediction: Prediction) -> list[str]:
         label.rationale if label else None,
         prediction.judge, prediction.model, prediction.prompt, prediction.failure,
     )  # fmt: skip
-    return [_safe(value) for value in values]
+    return [safe_cell(value) for value in values]
 
 
-def _safe(value: object) -> str:
+def safe_cell(value: object) -> str:
     """The value as text that no spreadsheet takes for a formula: a leading apostrophe where it could be one."""
     if value is None:
         return ""

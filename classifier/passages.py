@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from classifier.errors import SourceError
+from classifier.fetch_report import Row
 from classifier.fulltext.archive import unpack
 from classifier.fulltext.contexts import Found, find_contexts
 from classifier.fulltext.document import Document
@@ -23,15 +23,6 @@ from classifier.sources.http import Answer, SourceClient
 from classifier.sources.merge import Staging
 from classifier.sources.records import work_id
 from classifier.sources.settings import SourceSettings
-
-
-class Row(NamedTuple):
-    """One line of the report: where, which file or work, what became of it, and why."""
-
-    source: str
-    item: str
-    outcome: str
-    detail: str
 
 
 class Passages:

@@ -40,6 +40,7 @@ class Settings(BaseSettings):
         description="address of an OpenAI-compatible endpoint, up to /v1",
     )
     model: str | None = Field(None, description="model to ask")
+    local_model: Path | None = Field(None, description="folder of `classify train` for the local judge")
     prompt: str = Field("v1", description="prompt version, a name in prompts/")
     temperature: float | None = Field(0.0, ge=0, le=2, description="sampling temperature")
     seed: int | None = Field(0, description="sampling seed, where the endpoint takes one")

@@ -15,6 +15,7 @@ from classifier.cli import app
 from classifier.evaluation.benchmarks.pages import mapping_page
 from classifier.inputs.tables import TableRow
 from classifier.outputs import PredictionRow, table_schema
+from classifier.review.reviewed import REVIEWED_COLUMNS
 from classifier.schema import Hub
 
 DOCS = Path(__file__).parent
@@ -69,6 +70,8 @@ def _between(page: str, name: str, content: str) -> str:
 
 def pages() -> dict[Path, str]:
     """Every generated file with its content."""
+    review = (DOCS / "review.md").read_text(encoding="utf-8")
+    added = "\n".join(f"| `{name}` | {meaning} |" for name, meaning in REVIEWED_COLUMNS.items())
     formats = (DOCS / "formats.md").read_text(encoding="utf-8")
     formats = _between(formats, "input columns", columns_table(TableRow))
     formats = _between(formats, "output columns", columns_table(PredictionRow))
@@ -76,6 +79,7 @@ def pages() -> dict[Path, str]:
         DOCS / "benchmarks.md": mapping_page(),
         DOCS / "commands.md": commands_page(),
         DOCS / "formats.md": formats,
+        DOCS / "review.md": _between(review, "reviewed columns", "| column | meaning |\n|---|---|\n" + added),
         DOCS / "hub.schema.json": json.dumps(Hub.model_json_schema(), indent=2) + "\n",
         DOCS / "predictions.schema.json": json.dumps(table_schema(), indent=2, ensure_ascii=False) + "\n",
     }

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from classifier.cli import app
 from classifier.errors import InputError
-from classifier.evaluation.benchmarks import harness, pages
+from classifier.evaluation.benchmarks import harness, pages, scoring
 from classifier.evaluation.benchmarks.readers import read_rows
 from classifier.evaluation.benchmarks.schemes import Task, dataset, datasets
 from classifier.schema import Basis, Label, Polarity, Prediction, Role, Status
@@ -237,11 +237,11 @@ def test_scores_of_several_labels_a_row_by_hand(tmp_path: Path) -> None:
     rows = list(read_rows(file, "multicite"))
     roles = [(Role.USES_DATA, ()), (Role.BACKGROUND, ()), (Role.USES_METHOD, ()), (Role.BACKGROUND, (Role.EXTENDS,))]
     measured = [
-        harness.Measured(row, predicted(role=role, others=others))
+        scoring.Measured(row, predicted(role=role, others=others))
         for row, (role, others) in zip(rows, roles, strict=True)
     ]
     data = dataset("multicite")
-    found = harness.score(data, data.task[0], measured, file, sampled=False, resamples=100)
+    found = scoring.score(data, data.task[0], measured, file, sampled=False, resamples=100)
     assert found is not None
     f1 = {one.label: one.f1.value for one in found.classes}
     # uses: 1 right of 2 said and 2 gold; background the same; compares missed; extends made up
@@ -253,10 +253,10 @@ def test_scores_of_several_labels_a_row_by_hand(tmp_path: Path) -> None:
 def test_precision_at_base_rate_by_hand() -> None:
     # recall 0.5 of positives, 1 % of neutral and no negative called positive: 0.0175 / (0.0175 + 0.00958)
     table = np.array([[50.0, 50, 0, 0], [10, 990, 0, 0], [0, 50, 50, 0]])
-    found = harness._at_base_rate(task("athar"), table)
+    found = scoring._at_base_rate(task("athar"), table)
     assert found["positive"] == pytest.approx(0.0175 / (0.0175 + 0.958 * 0.01), abs=1e-4)
     assert found["negative"] == 1.0
-    assert harness._at_base_rate(task("scicite"), np.eye(3, 4)) == {}
+    assert scoring._at_base_rate(task("scicite"), np.eye(3, 4)) == {}
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="no ../shared/bench: the public data sets are not at hand")

@@ -197,9 +197,9 @@ def test_the_data_card_is_renewed_with_counts_and_agreement(folders: tuple[Path,
     ran = CliRunner().invoke(app, ["agreement", str(gold), "--write"], catch_exceptions=False)
     assert ran.exit_code == 0
     shown = card.read_text(encoding="utf-8")
-    assert "8 pairs of 1 hub (6 dev, 2 test); 0 adjudicated." in shown
-    assert "| extends | 2 | 2 |" in shown
-    assert "| role | a - b | 8 | 0.88 [" in shown
+    assert "| dev | 1 | 6 | 0 |" in shown
+    assert "| extends | 2 |" in shown
+    assert "| role | a / b | 8 | 0.875 (" in shown
     assert "stale" not in shown
     assert shown.endswith("end\n")
     card.write_text("no markers", encoding="utf-8")

@@ -22,8 +22,9 @@ from tests.paths import ROOT
 
 def table(folder, count):
     path = folder / "works.jsonl"
-    works = [{"hub_title": "A step-wise verifier", "citing_id": f"w{i}", "title": f"T{i}",
-              "context": f"Work number {i} follows the verifier of [[hub]] in every step."} for i in range(count)]  # fmt: skip
+    hub = {"hub_title": "A step-wise verifier"}
+    text = "Work number {} follows the verifier of [[hub]] in every step."
+    works = [hub | {"citing_id": f"w{i}", "title": f"T{i}", "context": text.format(i)} for i in range(count)]
     path.write_text("".join(json.dumps(work) + "\n" for work in works), encoding="utf-8")
     return path
 
@@ -66,7 +67,7 @@ def test_a_storm_of_refusals_loses_nothing(tmp_path):
 
     with HostileServer(script) as server:
         done = begin(tmp_path, server, table(tmp_path, 100), "run")
-        output, errors = done.communicate(timeout=120)
+        _, errors = done.communicate(timeout=120)
     assert done.returncode == 0, errors
     assert len(labelled(tmp_path / "run")) == 100
     assert taken == 100

@@ -52,6 +52,13 @@ def test_two_entries_of_one_author_and_year_without_titles_are_ambiguous():
     assert find_hub(entries[:1], DL).method == "author_year"
 
 
+def test_a_title_that_was_parsed_wrongly_is_found_in_the_printed_entry():
+    raw = "Y. LeCun, Y. Bengio, and G. Hinton, “Deep learning,” in Nature, vol. 521, 2015."
+    assert find_hub([ref("a", "in Nature, vol. 521", ("Y. LeCun",), 2015, raw)], DL).ref_ids == ("a",)
+    other = "I. Goodfellow, Y. Bengio, and A. Courville, “Deep learning,” MIT Press, 2016."
+    assert find_hub([ref("a", "MIT Press", ("I. Goodfellow",), 2016, other)], DL).ref_ids == ()
+
+
 def test_an_empty_bibliography_has_no_hub():
     assert find_hub([], DL) == ((), None, 0.0, ())
 

@@ -288,8 +288,8 @@ def test_tei_without_targets_falls_back_to_the_printed_marker():
 def test_a_marker_that_fits_two_entries_is_not_used_and_counted():
     entry = (
         b'<biblStruct xml:id="b1"><analytic><title>Another paper of the year</title><author><persName>'
-        b'<surname>Lightman</surname></persName></author></analytic><monogr><imprint><date when="2023"/></imprint></monogr>'
-        b"</biblStruct></listBibl>"
+        b'<surname>Lightman</surname></persName></author></analytic><monogr><imprint><date when="2023"/></imprint>'
+        b"</monogr></biblStruct></listBibl>"
     )
     twin = TEI.replace(b"</listBibl>", entry)
     found = find_contexts(read_bytes(twin, "a.tei.xml"), HUB)

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from classifier.evaluation.card import BEGIN, END, measured
+from classifier.evaluation.card import measured
 from classifier.evaluation.gold import FIELDS, read_gold
 from classifier.inputs import open_input
 from classifier.locating import locate
@@ -77,7 +77,7 @@ def test_the_example_gold_names_the_50_listed_works():
 @pytest.mark.parametrize("folder", SETS, ids=lambda f: f.name)
 def test_the_card_shows_what_is_measured(folder):
     page = (folder / "README.md").read_text(encoding="utf-8")
-    shown = page.partition(BEGIN)[2].partition(END)[0].strip()
+    shown = page.partition("<!-- begin measured -->")[2].partition("<!-- end measured -->")[0].strip()
     assert shown == measured(read_gold(folder)), f"renew it with `classify agreement {folder} --write`"
 
 

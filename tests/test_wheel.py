@@ -35,6 +35,8 @@ def test_the_wheel_holds_prompts_model_and_type_marker(wheel):
     assert "classifier/py.typed" in names
     assert any(n.startswith("classifier/_prompts/") and n.endswith(".j2") for n in names)
     assert "classifier/judges/local/model/weights.npz" in names
+    assert "classifier/_guide.md" in names
+    assert {"classifier/review/templates/work.html.j2", "classifier/review/assets/review.js"} <= set(names)
     assert not any(n.endswith((".pkl", ".pickle", ".sqlite")) for n in names)
     assert not any(n.startswith(("tests/", "eval/", "benchmarks/", "docs/")) for n in names)
 

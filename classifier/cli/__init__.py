@@ -17,8 +17,13 @@ from classifier.cli import (
     calibrate,
     convert,
     evaluate,
+    export,
     fetch,
+    gold,
+    perturbations,
     plan,
+    report,
+    review,
     run,
     show,
     train,
@@ -45,14 +50,18 @@ def _root(version: bool = typer.Option(False, "--version", help="Print the versi
 app.command("run")(run.run)
 app.command("plan")(plan.plan)
 app.command("show")(show.show)
+app.command("report")(report.report)
+app.command("export")(export.export)
 app.command("convert")(convert.convert)
 app.command("fetch")(fetch.fetch)
 app.command("evaluate")(evaluate.evaluate)
 app.command("agreement")(agreement.agreement)
 app.command("calibrate")(calibrate.calibrate)
 app.command("train")(train.train)
-app.command("agreement")(agreement.agreement)
 app.command("benchmark")(benchmark.benchmark)
+app.command("review")(review.review)
+app.add_typer(gold.app, name="gold")
+app.command("perturbations")(perturbations.perturbations)
 app.add_typer(cache.app, name="cache")
 app.add_typer(batch.app, name="batch")
 

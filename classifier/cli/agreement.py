@@ -13,15 +13,12 @@ from classifier.cli.evaluate import Split
 def agreement(
     gold: Annotated[Path, typer.Argument(help="Folder with gold.jsonl and annotations.jsonl.", show_default=False)],
     split: Split = None,
-    write: Annotated[bool, typer.Option("--write", help="Renew the measured part of GOLD/README.md.")] = False,
+    write: Annotated[bool, typer.Option("--write", help="Renew README.md and croissant.json of GOLD.")] = False,
 ) -> None:
     """Count the labels of a gold set and measure how far its annotators agree, with intervals."""
-    from classifier.evaluation.describe import describe
+    from classifier.evaluation.card import measured, write_card
     from classifier.evaluation.gold import read_gold
-    from classifier.evaluation.markers import replace_between
 
-    found = describe(read_gold(gold, split))
-    typer.echo(found)
+    typer.echo(measured(read_gold(gold, split)))
     if write:
-        replace_between(gold / "README.md", "measured", found)
-        typer.echo(f"written: {gold / 'README.md'}", err=True)
+        typer.echo(f"written: {write_card(gold)}", err=True)

@@ -27,8 +27,9 @@ Judge = Annotated[
     JudgeName | None,
     typer.Option("--judge", help="Who decides. Default: openai where a key or base URL is configured, else local."),
 ]
-Model = Annotated[
-    str | None, typer.Option("--model", help="Model to ask; for the local judge a folder that `classify train` wrote.")
+Model = Annotated[str | None, typer.Option("--model", help="Model to ask.")]
+LocalModel = Annotated[
+    Path | None, typer.Option("--local-model", help="Folder that `classify train` wrote, for the local judge.")
 ]
 BaseUrl = Annotated[str | None, typer.Option("--base-url", help="OpenAI-compatible endpoint, up to /v1.")]
 Prompt = Annotated[str | None, typer.Option("--prompt", help="Prompt version, a name in prompts/.")]

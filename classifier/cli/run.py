@@ -15,8 +15,11 @@ from classifier.fetching import FetchOptions, fetch_hub, is_identifier
 from classifier.inputs import open_input
 from classifier.interrupts import StopOnSignal
 from classifier.naming import slug
-from classifier.running import RunOptions, run_source
+from classifier.running import RunOptions, RunResult, run_source
 from classifier.settings import choose_judge, load_settings
+
+MOST_REPORTED = 2000
+"""Runs up to this size write their page at once: some seconds at the most."""
 
 
 def run(
@@ -27,6 +30,7 @@ def run(
     judge: opt.Judge = None,
     model: opt.Model = None,
     base_url: opt.BaseUrl = None,
+    local_model: opt.LocalModel = None,
     limit: opt.Limit = None,
     concurrency: Annotated[int | None, typer.Option("--concurrency", min=1, help="Requests in flight at most.")] = None,
     offline: opt.Offline = False,
@@ -49,7 +53,7 @@ def run(
 
     settings = load_settings(
         judge=judge, model=model, base_url=base_url, concurrency=concurrency, prompt=prompt, max_cost=max_cost,
-        prices=prices, rpm=rpm, tpm=tpm,
+        prices=prices, rpm=rpm, tpm=tpm, local_model=local_model,
     )  # fmt: skip
     name, why = choose_judge(settings)
     say(f"judge: {name} ({why})")
@@ -79,6 +83,7 @@ def run(
     print_tallies(result.tallies)
     for file in ("predictions.csv", "predictions.jsonl", "summary.json", "run.json"):
         out.print(str(result.folder / file), markup=False)
+    _report(result)
     if result.usage.dollars is not None and result.usage.requests:
         out.print(f"spent: ${result.usage.dollars:.4f} in {result.usage.requests} requests")
     if result.usage.budget_spent:
@@ -90,3 +95,13 @@ def run(
     if result.failed:
         say(f"finished with {result.failed} failed works; the column `failure` says why")
         raise typer.Exit(EXIT_PARTIAL)
+
+
+def _report(result: RunResult) -> None:
+    """The page of a run of ordinary size; a large one would hold up the end of the run for its sake."""
+    if sum(result.tallies.total().values()) <= MOST_REPORTED:
+        from classifier.report import write_report
+
+        out.print(str(write_report(result.folder)), markup=False)
+    else:
+        say(f"more than {MOST_REPORTED} works: `classify report {result.folder}` writes the page")

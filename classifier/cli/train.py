@@ -37,5 +37,6 @@ def train(
     for corpus, count in sorted(report.examples.items()):
         out.print(f"  {count:>7}  {corpus}", markup=False)
     out.print(
-        f"{report.out}: {report.size} bytes; `classify run --judge local --model {report.out}` uses it", markup=False
+        f"{report.out}: {report.size} bytes; `classify run --judge local --local-model {report.out}` uses it",
+        markup=False,
     )

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from classifier.errors import InputError
 from classifier.evaluation.agreement import annotator_agreement
 from classifier.evaluation.croissant import croissant
 from classifier.evaluation.gold import FIELDS, Gold, read_gold
 from classifier.evaluation.intervals import SEED, Estimate
+from classifier.evaluation.markers import replace_between
 from classifier.outputs import write_json
 
-BEGIN, END = "<!-- begin measured -->", "<!-- end measured -->"
+NAME = "measured"
+BEGIN, END = f"<!-- begin {NAME} -->", f"<!-- end {NAME} -->"
 RESAMPLES = 2000
 
 
@@ -28,13 +29,8 @@ def write_card(folder: Path) -> Path:
     Raises ``InputError`` without markers.
     """
     page = folder / "README.md"
-    text = page.read_text(encoding="utf-8") if page.is_file() else ""
-    before, begun, rest = text.partition(BEGIN)
-    _, ended, after = rest.partition(END)
-    if not begun or not ended:
-        raise InputError(f"has no lines {BEGIN} and {END}", path=page, do="put them where the figures belong")
-    content = f"{before}{BEGIN}\n{measured(read_gold(folder))}\n{END}{after}"
-    page.write_text(content, encoding="utf-8", newline="\n")
+    replace_between(page, NAME, measured(read_gold(folder)))
+    text = page.read_text(encoding="utf-8")
     title = next((line[2:] for line in text.splitlines() if line.startswith("# ")), folder.name)
     write_json(folder / "croissant.json", croissant(folder, name=folder.name, description=title))
     return page

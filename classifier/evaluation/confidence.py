@@ -13,6 +13,8 @@ from classifier.evaluation.scores import ratio
 from classifier.schema import Record
 
 BINS = 10
+MOST_WEIGHTS = 20_000_000
+"""Resamples times items held at once: 160 MB; larger gold gets fewer resamples, which it can afford."""
 
 
 class Judged(NamedTuple):
@@ -149,7 +151,8 @@ def reliability(confidence: Floats, right: Floats, bins: int = BINS) -> tuple[Bi
 def confidence_report(field: str, data: Judged, *, resamples: int, seed: int) -> ConfidenceReport:
     """Everything about the confidence of one field, with bootstrap intervals (hubs resampled where several)."""
     confidence, right, hub = data
-    weights = item_weights(len(right), hub, resamples=min(resamples, 1000), seed=seed)
+    fitting = max(100, MOST_WEIGHTS // len(right))
+    weights = item_weights(len(right), hub, resamples=min(resamples, 1000, fitting), seed=seed)
     squares = (right - confidence) ** 2
     return ConfidenceReport(
         field=field,

@@ -69,6 +69,12 @@ def croissant(folder: Path, *, name: str, description: str) -> dict[str, object]
     }
 
 
+def heading(page: Path) -> str:
+    """The first heading of a Markdown page; its file's folder name where there is none."""
+    lines = page.read_text(encoding="utf-8").splitlines()
+    return next((line[2:] for line in lines if line.startswith("# ")), page.parent.name)
+
+
 def _file(path: Path) -> dict[str, object]:
     return {
         "@type": "cr:FileObject",

@@ -52,7 +52,7 @@ def open_helped(settings: Settings, given: Help, *, offline: bool = False) -> He
     if given.samples > 1 or given.cascade:
         judge = _combined(judge, settings, given)
     if rule is not None:
-        judge = FusedJudge(open_judge(settings.model_copy(update={"judge": "local"})), judge, rule)
+        judge = FusedJudge(open_judge(settings.model_copy(update={"judge": "local", "model": None})), judge, rule)
     return Helped(judge if calibration is None else CalibratedJudge(judge, calibration), options)
 
 

@@ -66,7 +66,14 @@ def side_lines(found: Sequence[SideBySide]) -> list[str]:
 
 
 def share_lines(found: Sequence[HubShares]) -> list[str]:
-    """Counted and corrected role and polarity shares of each hub; values that occur nowhere are left out."""
+    """Counted and corrected role and polarity shares of each hub; values that occur nowhere are left out.
+
+    Of several hubs those are left out of which every work has gold: nothing is estimated there.
+    """
+    if len({one.hub_id for one in found}) > 1:
+        found = [one for one in found if one.sample < one.works]
+    if not found:
+        return []
     lines = ["SHARES IN THE HUB, corrected with the gold sample (right only if it was drawn at random from the hub)"]
     hubs = list(dict.fromkeys(one.hub_id for one in found))
     for hub in found:

@@ -58,7 +58,9 @@ def match_entry(ref: Reference, hub: CitedWork) -> EntryMatch | None:
     for kind in ID_KINDS:
         if getattr(ids, kind) and getattr(ids, kind) == getattr(hub_ids, kind):
             return EntryMatch(kind, 1.0)
-    found = _by_title(ref, hub) if ref.title else _by_printed_title(ref, hub)
+    found = _by_title(ref, hub) if ref.title else None
+    if found is None and ref.raw:  # a parsed title may be the wrong part of the entry: the printed one decides
+        found = _by_printed_title(ref, hub)
     if found and ids_conflict(ids, hub_ids) and found.method != "title":
         return None
     if found is None and not ref.title and not _has_title(ref.raw):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from classifier.errors import SettingsError
@@ -28,7 +27,7 @@ def open_judge(settings: Settings, *, offline: bool = False, examples: Examples 
             raise SettingsError("--examples is for judge openai: the embedded judge reads no examples")
         from classifier.judges.local.judge import LocalJudge
 
-        return LocalJudge(Path(settings.model) if settings.model else None)
+        return LocalJudge(settings.local_model)
     from classifier.store import Store
 
     return open_openai(settings, Store(settings.store), offline=offline, examples=examples)

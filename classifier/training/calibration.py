@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from classifier.training.fitting import Floats, log_softmax
 
+NEVER = 1.01
+"""A threshold that no probability reaches."""
 Bools = NDArray[np.bool_]
 
 
@@ -28,10 +30,11 @@ def probabilities(scores: Floats, temperature: float, bias: Floats | None = None
     return np.asarray(np.exp(log_softmax(shifted / temperature)), dtype=np.float64)
 
 
-def equal_corpora(corpora: NDArray[np.str_]) -> Floats:
-    """Row weights under which every corpus counts the same; they sum to 1."""
+def equal_corpora(corpora: NDArray[np.str_], balance: float = 1.0) -> Floats:
+    """Row weights that sum to 1; a corpus of n rows counts n^(1 - `balance`), all the same at 1."""
     _, code, sizes = np.unique(corpora, return_inverse=True, return_counts=True)
-    return np.asarray(1.0 / sizes[code] / len(sizes), dtype=np.float64)
+    weight = (1.0 / sizes[code]) ** balance
+    return np.asarray(weight / weight.sum(), dtype=np.float64)
 
 
 def temperature(held: Held) -> float:
@@ -49,13 +52,13 @@ def temperature(held: Held) -> float:
 def threshold(confidence: Floats, right: Bools, weight: Floats, precision: float, least: int = 30) -> float:
     """The lowest confidence from which on at least `precision` of what is asserted is right (weighted).
 
-    At least `least` rows must lie above it; 1.01, which nothing reaches, where no threshold will do.
+    At least `least` rows must lie above it; `NEVER` where no threshold will do.
     """
     order = np.argsort(-confidence, kind="stable")
     kept = np.cumsum(weight[order])
     hit = np.cumsum(weight[order] * right[order])
     good = np.flatnonzero((hit / kept >= precision) & (np.arange(1, len(order) + 1) >= least))
-    return round(float(confidence[order[good[-1]]]), 4) if len(good) else 1.01
+    return round(float(confidence[order[good[-1]]]), 4) if len(good) else NEVER
 
 
 def conformal(p: Floats, allowed: Bools, weight: Floats, miss: float) -> float:

@@ -18,8 +18,7 @@ from classifier.judges.local.features import Source
 
 ROLES = ("background", "motivation", "uses_method", "uses_data", "extends", "compares", "future_work")
 POLARITIES = ("neutral", "supporting", "contrasting", "mixed")
-BASES = ("evidence", "assessment")
-HEADS: Mapping[str, tuple[str, ...]] = {"role": ROLES, "polarity": POLARITIES, "basis": BASES}
+HEADS: Mapping[str, tuple[str, ...]] = {"role": ROLES, "polarity": POLARITIES}
 
 
 class Corpus(NamedTuple):
@@ -58,6 +57,15 @@ CORPORA: Mapping[str, Corpus] = {
 }
 
 
+def tradition(name: str) -> str | None:
+    """What a data set's polarity counts: evidence, sentiment, or nothing known."""
+    return CORPORA[name].tradition if name in CORPORA else None
+
+
+OWN = ("silver", "written")
+"""The corpora that are labelled in our own scheme."""
+
+
 class Example(NamedTuple):
     """One labelled passage. `allowed[head]` is the set of values its label allows; a head is absent if unlabelled."""
 
@@ -91,10 +99,6 @@ _POLARITY_SETS: Mapping[str, frozenset[str]] = {
     "critical": frozenset({"contrasting"}),
     "neutral": frozenset({"neutral"}),
     "contrast": frozenset({"neutral"}),  # a difference without criticism takes no side
-}
-_BASES: Mapping[str, frozenset[str]] = {
-    "evidence": frozenset({"evidence"}),
-    "sentiment": frozenset({"assessment"}),  # any basis in name; praise and criticism of methods in these sets
 }
 _LEMMAS = {"wa": "was", "ha": "has", "us": "uses", "le": "less"}
 
@@ -230,8 +234,6 @@ def _allowed(row: Mapping[str, object], corpus: Corpus) -> dict[str, frozenset[s
     polarity = _POLARITY_SETS.get(str(row.get("polarity")))
     if polarity and corpus.tradition:
         allowed["polarity"] = polarity
-        if "neutral" not in polarity:
-            allowed["basis"] = _BASES[corpus.tradition]
     return allowed
 
 

@@ -26,14 +26,15 @@ class Table(NamedTuple):
     corpora: NDArray[np.str_]
 
 
-def tabulate(examples: Sequence[Example], min_count: int) -> Table:
-    """Features of every example; a name that occurs in fewer than `min_count` examples is left out."""
+def tabulate(examples: Sequence[Example], min_count: int, names: NDArray[np.str_] | None = None) -> Table:
+    """Features of every example: `names`, or else all that occur in `min_count` examples."""
     bags = [list(dict.fromkeys(f.name for f in extract(e.source)[1])) for e in examples]
-    counts: Counter[str] = Counter()
-    for bag in bags:
-        counts.update(bag)
-    names = sorted(name for name, n in counts.items() if n >= min_count)
-    index = {name: i for i, name in enumerate(names)}
+    if names is None:
+        counts: Counter[str] = Counter()
+        for bag in bags:
+            counts.update(bag)
+        names = np.array(sorted(name for name, n in counts.items() if n >= min_count))
+    index = {name: i for i, name in enumerate(names.tolist())}
     starts, columns = [0], []
     for bag in bags:
         columns.extend(index[name] for name in bag if name in index)
@@ -43,7 +44,7 @@ def tabulate(examples: Sequence[Example], min_count: int) -> Table:
     present.sort_indices()
     return Table(
         examples,
-        np.array(names),
+        names,
         present,
         np.array([e.family for e in examples]),
         np.array([e.corpus for e in examples]),

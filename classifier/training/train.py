@@ -14,13 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classifier.errors import InputError
+from classifier.judges.local import stances
 from classifier.judges.local.model import FORMAT
 from classifier.training import calibration, corpora, fitting, matrices
 from classifier.training.calibration import Held
-from classifier.training.corpora import HEADS, Example
+from classifier.training.corpora import HEADS, POLARITIES, Example
 from classifier.training.fitting import Fit, Floats
 from classifier.training.matrices import Table
 
+_TUNED_ON = frozenset(("silver", "kumpa-arxiv", "athar", "clinical-sentiment", "sdcf"))
+"""What stance thresholds are set on: our scheme, and sets that people labelled (not scite's, which a model did)."""
 Rows = NDArray[np.int64]
 
 
@@ -28,16 +31,19 @@ Rows = NDArray[np.int64]
 class Settings:
     """What was chosen, on leave-one-corpus-out scores over the training data alone (docs/decisions)."""
 
-    penalty: Mapping[str, float] = field(default_factory=lambda: {"role": 1e-4, "polarity": 1e-4, "basis": 3e-4})
-    class_balance: Mapping[str, float] = field(default_factory=lambda: {"role": 1.0, "polarity": 0.5, "basis": 0.5})
+    penalty: Mapping[str, float] = field(default_factory=lambda: {"role": 1e-4, "polarity": 1e-4})
+    class_balance: Mapping[str, float] = field(default_factory=lambda: {"role": 0.7, "polarity": 0.8})
     corpus_balance: float = 0.5
+    own_weight: float = 3.0  # a label in our own scheme counts as much as three translated ones
     min_count: int = 3
     min_families: int = 2
     families: Mapping[str, float] = field(default_factory=dict)
-    stance_precision: float = 0.8
-    neutral_precision: float = 0.8
+    stance_precision: float = 0.77
+    neutral_precision: float = 0.9
     role_precision: float = 0.6
     miss: float = 0.1
+    enough: int = 300
+    least: int = 20
 
 
 class HeadFit(NamedTuple):
@@ -67,25 +73,32 @@ def train(
 ) -> TrainingReport:
     """Write `features.txt`, `weights.npz`, `model.json` and `manifest.json` into `out`.
 
-    data: JSON-lines files, or folders of them. silver, written: files or folders of labels in our own scheme.
+    data: JSON-lines files, or folders of them; sets that may not be trained on only help to set thresholds. silver, written: files or folders of labels in our own scheme.
     everything: also train on sets without a permissive licence. Nothing is drawn at random; `seed` is recorded and
     reserved. Raises `InputError` where there is nothing to train on.
     """
     settings = settings or Settings()
     files = expand(data)
-    examples = [e for e in corpora.load(files) if usable(e, everything)]
-    extra = [path for path in (silver, written) if path is not None]
-    examples += corpora.load_own(expand(extra), files)
+    extra = expand([path for path in (silver, written) if path is not None])
+    loaded = corpora.load(files)
+    examples = [e for e in loaded if usable(e, everything)] + corpora.load_own(extra, files)
     if not examples:
         raise InputError("no usable training example", path=data[0] if data else None, do="give --data")
     table = matrices.tabulate(examples, settings.min_count)
+    others = [e for e in loaded if not usable(e, everything) and usable(e, everything=True)]
+    watched = matrices.tabulate(others, settings.min_count, table.names)
     heads: dict[str, HeadFit] = {}
     tuned: dict[str, dict[str, float]] = {}
     for head, values in HEADS.items():
         held = held_out(table, head, settings)
         heads[head] = fit_head(table, rows_of(table, head), head, settings)
         tuned[head] = tune(held, values, head, settings)
-    return write(out, table, heads, tuned, settings, manifest(files + expand(extra), examples, seed, everything))
+        if head == "polarity":
+            seen = [Shown(table, held), Shown(watched, scored(watched, heads[head], settings))]
+            tuned["stance"] = tune_stances(seen, tuned[head]["temperature"], settings)
+    made_from = manifest(files + extra, examples, seed, everything)
+    made_from["thresholds_only"] = dict(sorted(Counter(e.corpus for e in others).items()))
+    return write(out, table, heads, tuned, settings, made_from)
 
 
 def usable(example: Example, everything: bool) -> bool:
@@ -120,6 +133,7 @@ def fit_head(table: Table, rows: Rows, head: str, settings: Settings) -> HeadFit
     weight = matrices.example_weights(
         table.corpora[rows], allowed, settings.corpus_balance, settings.class_balance[head]
     )
+    weight *= np.where(np.isin(table.corpora[rows], corpora.OWN), settings.own_weight, 1.0)
     x = matrices.design(table, rows, columns, scale)
     return HeadFit(columns, fitting.fit(x, allowed, corpus, weight, settings.penalty[head]))
 
@@ -150,7 +164,14 @@ def held_out(table: Table, head: str, settings: Settings) -> Held:
 
 
 def tune(held: Held, values: Sequence[str], head: str, settings: Settings) -> dict[str, float]:
-    """Temperature, thresholds and conformal floor of one head, from held-out scores."""
+    """Temperature, thresholds and conformal floor of one head, from held-out scores.
+
+    All four come from silver labels where there are enough: they are in our scheme, and the only ones that mean it.
+    Own passages are too clear to set a threshold on.
+    """
+    own = held.corpora == "silver"
+    kept = own if own.sum() >= settings.enough else held.corpora != "written"
+    held = Held(held.scores[kept], held.allowed[kept], held.corpora[kept], held.rows[kept])
     found = {"temperature": calibration.temperature(held)}
     p = calibration.probabilities(held.scores, found["temperature"])
     weight = calibration.equal_corpora(held.corpora)
@@ -160,14 +181,65 @@ def tune(held: Held, values: Sequence[str], head: str, settings: Settings) -> di
     found["floor"] = calibration.conformal(p, held.allowed, weight, settings.miss)
     if head == "polarity":
         neutral = best == values.index("neutral")
-        for name, mask, goal in (
-            ("stance", ~neutral, settings.stance_precision),
-            ("neutral", neutral, settings.neutral_precision),
-        ):
-            found[name] = calibration.threshold(confidence[mask], right[mask], weight[mask], goal)
+        found["neutral"] = calibration.threshold(
+            confidence[neutral], right[neutral], weight[neutral], settings.neutral_precision
+        )
     elif head == "role":
         found["assert"] = calibration.threshold(confidence, right, weight, settings.role_precision)
     return found
+
+
+class Shown(NamedTuple):
+    """Scores of rows of a table by models that never saw their family."""
+
+    table: Table
+    held: Held
+
+
+def scored(watched: Table, fitted: HeadFit, settings: Settings) -> Held:
+    """Rows with a polarity of data sets outside the training data, scored by the model trained on all of it."""
+    rows = rows_of(watched, "polarity")
+    allowed = matrices.allowed_matrix([watched.examples[i] for i in rows], "polarity", POLARITIES)
+    return Held(score(watched, rows, fitted, settings), allowed, watched.corpora[rows], rows)
+
+
+def tune_stances(shown: Sequence[Shown], temperature: float, settings: Settings) -> dict[str, float]:
+    """The threshold of each kind of stance, over rows whose data set counts that kind.
+
+    Data sets of the evidence tradition call every assessment neutral, and those of sentiment rarely count agreement, so
+    each kind is tuned on its own tradition and on silver labels.
+    """
+    kinds: list[str] = []
+    for part in shown:
+        best = part.held.scores.argmax(axis=1)
+        found = patterns_of(part.table, part.held.rows)
+        kinds += [stances.kind_of(POLARITIES[k], f) or "" for k, f in zip(best, found, strict=True)]
+    scores = np.concatenate([part.held.scores for part in shown])
+    allowed = np.concatenate([part.held.allowed for part in shown])
+    names = np.concatenate([part.held.corpora for part in shown])
+    p = calibration.probabilities(scores, temperature)
+    right = allowed[np.arange(len(p)), p.argmax(axis=1)]
+    thresholds: dict[str, float] = {}
+    for kind in stances.GATES:
+        tradition = "evidence" if kind.endswith("/evidence") else "sentiment"
+        fits = np.array([name in _TUNED_ON and corpora.tradition(name) in (None, tradition) for name in names])
+        rows = np.flatnonzero((np.array(kinds) == kind) & fits)
+        thresholds[kind] = calibration.NEVER
+        if len(rows) >= settings.least:
+            weight = calibration.equal_corpora(names[rows], settings.corpus_balance)
+            thresholds[kind] = calibration.threshold(
+                p[rows].max(axis=1), right[rows], weight, settings.stance_precision, settings.least
+            )
+    return thresholds
+
+
+def patterns_of(table: Table, rows: Rows) -> list[set[str]]:
+    """The stance patterns that hold in each row."""
+    columns = np.flatnonzero(np.char.startswith(table.names, "g "))
+    names = [str(n)[2:] for n in table.names[columns]]
+    present = table.present[rows][:, columns].tocsr()
+    starts, indices = present.indptr, present.indices
+    return [{names[j] for j in indices[starts[i] : starts[i + 1]]} for i in range(len(rows))]
 
 
 def manifest(files: Sequence[Path], examples: Sequence[Example], seed: int, everything: bool) -> dict[str, Any]:
@@ -208,13 +280,9 @@ def write(
         "format": FORMAT,
         "heads": [[k, list(v)] for k, v in HEADS.items()],  # the order of the columns
         "families": dict(settings.families),
-        "temperature": {head: found["temperature"] for head, found in tuned.items()},
-        "floor": {head: found["floor"] for head, found in tuned.items()},
-        "thresholds": {
-            "stance": tuned["polarity"]["stance"],
-            "neutral": tuned["polarity"]["neutral"],
-            "role": tuned["role"]["assert"],
-        },
+        "temperature": {head: tuned[head]["temperature"] for head in HEADS},
+        "floor": {head: tuned[head]["floor"] for head in HEADS},
+        "thresholds": {"role": tuned["role"]["assert"], "neutral": tuned["polarity"]["neutral"]} | tuned["stance"],
         "common_words": common_words(table),
     }
     out.mkdir(parents=True, exist_ok=True)

@@ -8,8 +8,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from classifier.errors import InputError
-from classifier.evaluation.benchmarks.harness import Result
 from classifier.evaluation.benchmarks.schemes import Task, datasets
+from classifier.evaluation.benchmarks.scoring import Result
 from classifier.evaluation.intervals import Estimate
 
 

@@ -57,6 +57,19 @@ LEXICON: dict[str, str] = {
         sensitive to | not robust | not guarantee* | does not consider | do not consider | not address* | degrad* |
         unfortunately | caveat* | crude | vulnerable | questionabl* | misleading | suboptimal | unsatisf*
         """,
+    "fault": """
+        fail* to account | fail* to capture | fail* to handle | fail* to address | fail* to | suffer* from | drawback* |
+        shortcoming* | weakne* | major limitation | main limitation | limitation of | disadvantage of | disadvantage* is |
+        inadequat* | not scale | cannot handle | can not handle | cannot deal | can not deal | cannot cope |
+        cannot be applied | can not be applied | not able to handle | unable to | not take into account | not take the |
+        ignore* | neglect* | overlook* | prone to | error prone | time consuming | computationally expensive |
+        too slow | too narrow | too loose | too small | too restrictive | too complex | too expensive | unrealistic |
+        unsatisfactory | performs poorly | perform poorly | performed poorly | breaks down | break down | flaw* | misleading |
+        outdated | vague | not robust | not suitable | not applicable | is limited to | are limited to | is restricted to |
+        are restricted to | only work* for | only handle* | only consider* | contains a gap | there is a mistake | is wrong |
+        is incorrect | inefficient | impractical | not feasible | underestimat* | overestimat* | lack any | lacks |
+        not reliable | unreliable | is incomplete | doubtful | questionable | biased | oversimplif* | intractable | unstable
+        """,
     "better": """
         outperform* | better than | superior to | higher than | faster than | more accurate than | more efficient |
         more efficient than | improve* over | improve* upon | improve* on | improvement over | improvement on | exceed* |

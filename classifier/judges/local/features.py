@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from classifier.judges.local.cues import FIRST_PERSON, RESOURCE_TITLE, TOOL_TITLE, find_cues
+from classifier.judges.local.cues import FIRST_PERSON, RESOURCE_TITLE, TOOL_TITLE, Cue, find_cues
+from classifier.judges.local.stances import find_patterns
 from classifier.judges.local.tokens import CITATION, TARGET, Token, fold, scan, sentences
 
 NEAR = 5
@@ -105,7 +106,11 @@ def extract(source: Source) -> tuple[Passage, list[Feature]]:
     targets = [i - first for i in passage.targets]
     _words(words, out)
     _near(words, targets, out)
-    _cues(words, targets, out)
+    following: list[Cue] = []
+    if passage.home + 1 < len(passage.sentences):
+        a, b = passage.sentences[passage.home + 1]
+        following = find_cues([t.form for t in passage.tokens[a:b]])
+    _cues(words, targets, following, out)
     for side, k in (("next", passage.home + 1), ("prev", passage.home - 1)):
         if 0 <= k < len(passage.sentences):
             a, b = passage.sentences[k]
@@ -139,8 +144,8 @@ def _near(words: list[Token], targets: list[int], out: list[Feature]) -> None:
         out.append(Feature(f"f {before} _ {behind}", words[at].start, words[at].end))
 
 
-def _cues(words: list[Token], targets: list[int], out: list[Feature]) -> None:
-    """Cue classes in the sentence, near the mention, after a first person, and first on each side."""
+def _cues(words: list[Token], targets: list[int], following: list[Cue], out: list[Feature]) -> None:
+    """Cue classes in the sentence, near the mention and after a first person; stance patterns they form."""
     forms = [w.form for w in words]
     cues = find_cues(forms)
     for cue in cues:
@@ -153,6 +158,8 @@ def _cues(words: list[Token], targets: list[int], out: list[Feature]) -> None:
             side = "L" if any(t >= cue.after for t in targets) else "R"
             zone = "1" if distance <= NEAR else "2"
             out.append(Feature(f"c {side}{zone}:{cue.name}", start, end))
+    patterns = find_patterns(forms, cues, targets, following)
+    out.extend(Feature("g " + p.name, words[p.first].start, words[p.after - 1].end) for p in patterns)
     names = sorted({c.name for c in cues})
     for i, one in enumerate(names):
         for other in names[i + 1 :]:

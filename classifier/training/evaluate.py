@@ -1,0 +1,255 @@
+"""Scores of candidates on passages of corpora they never saw, and in domain; nothing named test is opened.
+
+Leave one corpus out: a passage is scored by a model without any row of its family (the same papers or the same
+annotation project). A corpus that is not in the training data at all is scored by the full model. Thresholds and
+temperatures for a corpus are found without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifier.judges.local.stances import GATES, kind_of
+from classifier.training import calibration, matrices
+from classifier.training.calibration import Held
+from classifier.training.corpora import HEADS, POLARITIES, ROLES, Example
+from classifier.training.fitting import Floats
+from classifier.training.matrices import Table
+from classifier.training.train import (
+    Settings,
+    Shown,
+    fit_head,
+    patterns_of,
+    rows_of,
+    score,
+    tune,
+    tune_stances,
+    usable,
+)
+
+ROLE_CORPORA = ("scicite", "acl-arc", "act", "sdcf", "focal")
+POLARITY_CORPORA = ("athar", "clinical-sentiment", "kumpa-arxiv", "sdcf")
+OWN_CORPORA = ("silver",)
+DRAWS = 1000
+
+ROLE_GROUPS = np.array([0, 0, 1, 1, 1, 2, 0])
+"""Roles in three groups, as in the literature: motivation and future work are background, extension is use."""
+POLARITY_GROUPS = np.array([0, 1, 2, 0])
+"""Native sets have no mixed; a prediction of mixed counts as neutral there."""
+
+
+class Scores(NamedTuple):
+    """Probabilities [rows, values] for `rows` of a table, and the thresholds that apply to them."""
+
+    rows: NDArray[np.int64]
+    p: Floats
+    tuned: dict[str, float]
+
+
+class Result(NamedTuple):
+    """Macro-F1 in percent with a bootstrap interval of 95 %, per-class F1, and how many rows."""
+
+    macro: float
+    low: float
+    high: float
+    classes: tuple[float, ...]
+    rows: int
+
+
+def macro_f1(truth: NDArray[np.int64], guess: NDArray[np.int64], classes: int) -> tuple[float, tuple[float, ...]]:
+    """Macro-F1 and the F1 of each class, in percent; a class without truth and guess is left out of the mean."""
+    f1: list[float] = []
+    for k in range(classes):
+        hit = int(((truth == k) & (guess == k)).sum())
+        size = int((truth == k).sum() + (guess == k).sum())
+        f1.append(200.0 * hit / size if size else float("nan"))
+    return float(np.nanmean(f1)), tuple(f1)
+
+
+def bootstrap(truth: NDArray[np.int64], guess: NDArray[np.int64], classes: int, seed: int = 0) -> Result:
+    """Macro-F1 with a percentile interval over `DRAWS` resamples of the rows."""
+    pairs = np.bincount(truth * classes + guess, minlength=classes * classes)
+    drawn = np.random.default_rng(seed).multinomial(len(truth), pairs / pairs.sum(), size=DRAWS)
+    tables = drawn.reshape(DRAWS, classes, classes).astype(float)
+    hits, sizes = np.einsum("nkk->nk", tables), tables.sum(axis=1) + tables.sum(axis=2)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        macros = np.nanmean(np.where(sizes > 0, 200.0 * hits / sizes, np.nan), axis=1)
+    macro, f1 = macro_f1(truth, guess, classes)
+    low, high = np.percentile(macros, [2.5, 97.5])
+    return Result(macro, float(low), float(high), f1, len(truth))
+
+
+def average(results: Sequence[Result], draws: Sequence[Result] | None = None) -> tuple[float, float, float]:
+    """Mean of macro-F1 over corpora; the interval adds the corpora's half widths in quadrature."""
+    del draws
+    mean = float(np.mean([r.macro for r in results]))
+    half = float(np.sqrt(sum(((r.high - r.low) / 2) ** 2 for r in results))) / len(results)
+    return mean, mean - half, mean + half
+
+
+class Unseen:
+    """Out-of-corpus probabilities for any corpus of `pool`, by models trained on `train_rows` of the table."""
+
+    def __init__(self, table: Table, train_rows: NDArray[np.bool_], settings: Settings) -> None:
+        self.table, self.settings = table, settings
+        self.train = train_rows
+        self._held: dict[str, Held] = {}
+
+    def held(self, head: str) -> Held:
+        """Held-out scores of all training rows with this head (computed once)."""
+        if head not in self._held:
+            rows = self._rows(head)
+            parts, order = [], []
+            for family in np.unique(self.table.families[rows]):
+                inside = self.table.families[rows] == family
+                fitted = fit_head(self.table, rows[~inside], head, self.settings)
+                parts.append(score(self.table, rows[inside], fitted, self.settings))
+                order.append(rows[inside])
+            kept = np.concatenate(order)
+            allowed = self._allowed(kept, head)
+            self._held[head] = Held(np.concatenate(parts), allowed, self.table.corpora[kept], kept)
+        return self._held[head]
+
+    def scores(self, head: str, rows: NDArray[np.int64]) -> Scores:
+        """Calibrated probabilities of `rows` (one family), the family left out of fit and tuning."""
+        family = self.table.families[rows[0]]
+        held, labelled = self.held(head), self._rows(head)
+        other = self.table.families[held.rows] != family
+        fitted = fit_head(self.table, labelled[self.table.families[labelled] != family], head, self.settings)
+        rest = Held(held.scores[other], held.allowed[other], held.corpora[other], held.rows[other])
+        tuned = tune(rest, HEADS[head], head, self.settings)
+        if head == "polarity":
+            away = Held(*(part[self.table.families[self.watched.rows] != family] for part in self.watched))
+            seen = [Shown(self.table, rest), Shown(self.table, away)]
+            tuned |= tune_stances(seen, tuned["temperature"], self.settings)
+        raw = score(self.table, rows, fitted, self.settings)
+        return Scores(rows, calibration.probabilities(raw, tuned["temperature"]), tuned)
+
+    @cached_property
+    def watched(self) -> Held:
+        """Polarity rows that are not trained on, scored by the model of all training rows: for thresholds only."""
+        rows = rows_of(self.table, "polarity")
+        usual = np.array([usable(self.table.examples[i], everything=True) for i in rows], dtype=bool)
+        rows = rows[~self.train[rows] & usual]
+        fitted = fit_head(self.table, self._rows("polarity"), "polarity", self.settings)
+        raw = score(self.table, rows, fitted, self.settings)
+        return Held(raw, self._allowed(rows, "polarity"), self.table.corpora[rows], rows)
+
+    def _rows(self, head: str) -> NDArray[np.int64]:
+        return rows_of(self.table, head)[self.train[rows_of(self.table, head)]]
+
+    def _allowed(self, rows: NDArray[np.int64], head: str) -> NDArray[np.bool_]:
+        return matrices.allowed_matrix([self.table.examples[i] for i in rows], head, HEADS[head])
+
+
+def truth_of(examples: Sequence[Example], head: str, groups: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The group each label falls in; -1 where it allows several."""
+    values = HEADS[head]
+    found = [{int(groups[values.index(v)]) for v in e.allowed.get(head, ())} for e in examples]
+    return np.array([next(iter(f)) if len(f) == 1 else -1 for f in found])
+
+
+def grouped(p: Floats, groups: NDArray[np.int64]) -> Floats:
+    """Probabilities summed within groups [rows, groups]."""
+    return np.stack([p[:, groups == k].sum(axis=1) for k in range(int(groups.max()) + 1)], axis=1)
+
+
+def corpus_rows(table: Table, corpus: str, head: str, own: bool = False) -> NDArray[np.int64]:
+    """Rows of a corpus with this head: its native labels, or (`own`) the silver labels on its passages."""
+    if own:
+        inside = (table.corpora == "silver") & (table.families == corpus)
+    else:
+        inside = table.corpora == corpus
+    rows = np.flatnonzero(inside)
+    return rows[[head in table.examples[i].allowed for i in rows]] if len(rows) else rows
+
+
+def head_result(scores: Scores, table: Table, head: str, groups: NDArray[np.int64]) -> Result | None:
+    """Macro-F1 over groups; None where no row has a single group."""
+    truth = truth_of([table.examples[i] for i in scores.rows], head, groups)
+    known = truth >= 0
+    if not known.any():
+        return None
+    guess = grouped(scores.p, groups).argmax(axis=1)
+    return bootstrap(truth[known], guess[known], int(groups.max()) + 1)
+
+
+class Asserted(NamedTuple):
+    """Asserted stances of one kind: how many in how many rows, how many right."""
+
+    rows: int
+    asserted: int
+    right: int
+    neutral_given: int
+    neutral_right: int
+
+
+def asserted(scores: Scores, table: Table) -> dict[str, Asserted]:
+    """What is asserted at the thresholds, against the label, by kind of stance (polarity/basis)."""
+    best = scores.p.argmax(axis=1)
+    confidence = scores.p.max(axis=1)
+    allowed = matrices.allowed_matrix([table.examples[i] for i in scores.rows], "polarity", POLARITIES)
+    hit = allowed[np.arange(len(best)), best]
+    found = patterns_of(table, scores.rows)
+    kinds = np.array([kind_of(POLARITIES[k], f) or "" for k, f in zip(best, found, strict=True)])
+    neutral = (best == 0) & (confidence >= scores.tuned["neutral"])
+    out: dict[str, Asserted] = {}
+    for kind in GATES:
+        sure = (kinds == kind) & (confidence >= scores.tuned[kind])
+        counts = (int(sure.sum()), int((sure & hit).sum()), int(neutral.sum()), int((neutral & hit).sum()))
+        out[kind] = Asserted(len(best), *counts)
+    return out
+
+
+def calibration_of(scores: Scores, table: Table, head: str, groups: NDArray[np.int64]) -> float:
+    """Expected calibration error of the probability of the most probable group."""
+    truth = truth_of([table.examples[i] for i in scores.rows], head, groups)
+    p = grouped(scores.p, groups)[truth >= 0]
+    return calibration.calibration_error(p.max(axis=1), p.argmax(axis=1) == truth[truth >= 0])
+
+
+def candidate(table: Table, train_rows: NDArray[np.bool_], settings: Settings) -> dict[str, Any]:
+    """All out-of-corpus figures of one candidate, as plain data."""
+    unseen = Unseen(table, train_rows, settings)
+    out: dict[str, Any] = {}
+    for head, groups, natives in (
+        ("role", ROLE_GROUPS, ROLE_CORPORA),
+        ("polarity", POLARITY_GROUPS, POLARITY_CORPORA),
+    ):
+        owns = sorted({str(f) for f in table.families[(table.corpora == "silver")]})
+        for kind, names in (("native", natives), ("own", owns)):
+            found: dict[str, Any] = {}
+            results: list[Result] = []
+            for name in names:
+                rows = corpus_rows(table, name, head, own=kind == "own")
+                if len(rows) < 50:
+                    continue
+                scores = unseen.scores(head, rows)
+                result = head_result(scores, table, head, groups)
+                if result is None:
+                    continue
+                results.append(result)
+                found[name] = result._asdict() | {"ece": calibration_of(scores, table, head, groups)}
+                if head == "polarity":
+                    counted = asserted(scores, table)
+                    found[name]["asserted"] = {k: v._asdict() for k, v in counted.items()}
+                    found[name]["thresholds"] = {k: scores.tuned[k] for k in (*GATES, "neutral")}
+            if results:
+                mean, low, high = average(results)
+                found["mean"] = {"macro": mean, "low": low, "high": high}
+            out[f"{head} {kind}"] = found
+    return out
+
+
+def folder_size(path: Path) -> int:
+    """Bytes of the files in a folder."""
+    return sum(p.stat().st_size for p in path.iterdir() if p.is_file())
+
+
+assert len(ROLE_GROUPS) == len(ROLES)
