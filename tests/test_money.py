@@ -122,8 +122,14 @@ def answered_store(store, count, tokens):
         request = next(judge.interviewer.dialogue(task))
         sent = sum(len(m.content) for m in request.messages)
         said = {"endpoint": OPENAI, "model": "m", "messages": [m._asdict() for m in request.messages]}
-        rows.append(StoredAnswer(request_key(request), json.dumps(said),
-                                 RawAnswer("{}", prompt_tokens=tokens(sent, i), completion_tokens=80 + i % 50), "x"))  # fmt: skip
+        rows.append(
+            StoredAnswer(
+                request_key(request),
+                json.dumps(said),
+                RawAnswer("{}", prompt_tokens=tokens(sent, i), completion_tokens=80 + i % 50),
+                "x",
+            )
+        )
     store.put(rows)
     return work, judge
 

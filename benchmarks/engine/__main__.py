@@ -22,11 +22,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from benchmarks.engine.server import answer
 from classifier.evidence import prepare
 from classifier.inputs import open_input
 from classifier.judges.openai import OpenAIJudge, OpenAISettings
+from classifier.judges.request import Rung, canonical_request, request_key
 from classifier.prompting import Message
-from classifier.store import Store
+from classifier.store import RawAnswer, Store, StoredAnswer
 
 TIMEOUT = 300.0
 _WORDS = "the verifier judges every step of a solution and so finds the first error that a generator makes".split()
@@ -104,9 +106,18 @@ def cold(folder: Path) -> str:
 def warm(folder: Path) -> str:
     """20,000 works of which every answer is in the store."""
     source = table(folder, 20_000)
-    with server("--latency", "0") as url:
-        finish(start("ours", url, source, folder))
-        best = min((finish(start("ours", url, source, folder)) for _ in range(3)), key=lambda f: f["seconds"])
+    url = "http://127.0.0.1:9"  # nobody is asked
+    with Store(folder / "answers.sqlite") as store:
+        judge = OpenAIJudge.open(OpenAISettings(base_url=f"{url}/v1", model="m"), store)
+        judge.assume(Rung.JSON_SCHEMA)
+        requests = [next(judge.interviewer.dialogue(prepare(pair))) for pair in open_input(source).pairs()]
+        raws = [
+            RawAnswer(json.dumps(answer(r.messages[1].content)), "stop", None, 1024, 300, 60, "m") for r in requests
+        ]
+        store.put(
+            StoredAnswer(request_key(r), canonical_request(r), a, url) for r, a in zip(requests, raws, strict=True)
+        )
+    best = min((finish(start("ours", url, source, folder)) for _ in range(3)), key=lambda f: f["seconds"])
     assert best["usage"]["requests"] == 0
     return (
         f"{best['seconds']:.2f} s for 20,000 (wanted 3), {best['seconds'] / 20:.3f} ms a work (wanted 0.10); "

@@ -17,7 +17,7 @@ from classifier.judges.transport import Reply, Transport
 from classifier.prices import CHARACTERS_PER_TOKEN, Spending, Tokens
 from classifier.store import RawAnswer, Store, StoredAnswer
 
-GATHERING_SECONDS = 0.005
+GATHERING_SECONDS = 0.02
 """Answers that arrive within this time share one transaction: committing each alone took a third of the time."""
 
 CLOSING_SECONDS = 10.0
