@@ -224,8 +224,8 @@ def _window(context: str, text: str) -> str:
 
 def _allowed(row: Mapping[str, object], corpus: Corpus) -> dict[str, frozenset[str]]:
     allowed: dict[str, frozenset[str]] = {}
-    names = row.get("roles") or ([row["role"]] if row.get("role") else [])
-    assert isinstance(names, list)
+    several = row.get("roles")
+    names = several if isinstance(several, list) else [row["role"]] if row.get("role") else []
     roles: frozenset[str] = frozenset()
     for name in names:
         roles |= _WIDER.get((corpus.name, str(name)), _ROLE_SETS.get(str(name), frozenset()))

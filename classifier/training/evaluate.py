@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +17,8 @@ from numpy.typing import NDArray
 from classifier.judges.local.stances import GATES, kind_of
 from classifier.training import calibration, matrices
 from classifier.training.calibration import Held
-from classifier.training.corpora import HEADS, POLARITIES, ROLES, Example
+from classifier.training.corpora import HEADS, POLARITIES, Example
+from classifier.training.files import HeadFit
 from classifier.training.fitting import Floats
 from classifier.training.matrices import Table
 from classifier.training.train import (
@@ -35,7 +35,6 @@ from classifier.training.train import (
 
 ROLE_CORPORA = ("scicite", "acl-arc", "act", "sdcf", "focal")
 POLARITY_CORPORA = ("athar", "clinical-sentiment", "kumpa-arxiv", "sdcf")
-OWN_CORPORA = ("silver",)
 DRAWS = 1000
 
 ROLE_GROUPS = np.array([0, 0, 1, 1, 1, 2, 0])
@@ -85,9 +84,8 @@ def bootstrap(truth: NDArray[np.int64], guess: NDArray[np.int64], classes: int, 
     return Result(macro, float(low), float(high), f1, len(truth))
 
 
-def average(results: Sequence[Result], draws: Sequence[Result] | None = None) -> tuple[float, float, float]:
+def average(results: Sequence[Result]) -> tuple[float, float, float]:
     """Mean of macro-F1 over corpora; the interval adds the corpora's half widths in quadrature."""
-    del draws
     mean = float(np.mean([r.macro for r in results]))
     half = float(np.sqrt(sum(((r.high - r.low) / 2) ** 2 for r in results))) / len(results)
     return mean, mean - half, mean + half
@@ -100,6 +98,7 @@ class Unseen:
         self.table, self.settings = table, settings
         self.train = train_rows
         self._held: dict[str, Held] = {}
+        self._fits: dict[tuple[str, str], HeadFit] = {}
 
     def held(self, head: str) -> Held:
         """Held-out scores of all training rows with this head (computed once)."""
@@ -107,21 +106,28 @@ class Unseen:
             rows = self._rows(head)
             parts, order = [], []
             for family in np.unique(self.table.families[rows]):
-                inside = self.table.families[rows] == family
-                fitted = fit_head(self.table, rows[~inside], head, self.settings)
-                parts.append(score(self.table, rows[inside], fitted, self.settings))
-                order.append(rows[inside])
+                inside = rows[self.table.families[rows] == family]
+                parts.append(score(self.table, inside, self._without(head, str(family)), self.settings))
+                order.append(inside)
             kept = np.concatenate(order)
-            allowed = self._allowed(kept, head)
-            self._held[head] = Held(np.concatenate(parts), allowed, self.table.corpora[kept], kept)
+            self._held[head] = Held(np.concatenate(parts), self._allowed(kept, head), self.table.corpora[kept], kept)
         return self._held[head]
+
+    def _without(self, head: str, family: str) -> HeadFit:
+        """The head trained on all training rows but those of a family (computed once)."""
+        rows = self._rows(head)
+        kept = rows[self.table.families[rows] != family]
+        key = (head, family if len(kept) < len(rows) else "")
+        if key not in self._fits:
+            self._fits[key] = fit_head(self.table, kept, head, self.settings)
+        return self._fits[key]
 
     def scores(self, head: str, rows: NDArray[np.int64]) -> Scores:
         """Calibrated probabilities of `rows` (one family), the family left out of fit and tuning."""
         family = self.table.families[rows[0]]
-        held, labelled = self.held(head), self._rows(head)
+        held = self.held(head)
         other = self.table.families[held.rows] != family
-        fitted = fit_head(self.table, labelled[self.table.families[labelled] != family], head, self.settings)
+        fitted = self._without(head, str(family))
         rest = Held(held.scores[other], held.allowed[other], held.corpora[other], held.rows[other])
         tuned = tune(rest, HEADS[head], head, self.settings)
         if head == "polarity":
@@ -137,8 +143,7 @@ class Unseen:
         rows = rows_of(self.table, "polarity")
         usual = np.array([usable(self.table.examples[i], everything=True) for i in rows], dtype=bool)
         rows = rows[~self.train[rows] & usual]
-        fitted = fit_head(self.table, self._rows("polarity"), "polarity", self.settings)
-        raw = score(self.table, rows, fitted, self.settings)
+        raw = score(self.table, rows, self._without("polarity", ""), self.settings)
         return Held(raw, self._allowed(rows, "polarity"), self.table.corpora[rows], rows)
 
     def _rows(self, head: str) -> NDArray[np.int64]:
@@ -162,12 +167,10 @@ def grouped(p: Floats, groups: NDArray[np.int64]) -> Floats:
 
 def corpus_rows(table: Table, corpus: str, head: str, own: bool = False) -> NDArray[np.int64]:
     """Rows of a corpus with this head: its native labels, or (`own`) the silver labels on its passages."""
-    if own:
-        inside = (table.corpora == "silver") & (table.families == corpus)
-    else:
-        inside = table.corpora == corpus
+    silver = (table.corpora == "silver") & (table.families == corpus)
+    inside = silver if own else table.corpora == corpus
     rows = np.flatnonzero(inside)
-    return rows[[head in table.examples[i].allowed for i in rows]] if len(rows) else rows
+    return rows[[head in table.examples[int(i)].allowed for i in rows]] if len(rows) else rows
 
 
 def head_result(scores: Scores, table: Table, head: str, groups: NDArray[np.int64]) -> Result | None:
@@ -245,11 +248,3 @@ def candidate(table: Table, train_rows: NDArray[np.bool_], settings: Settings) -
                 found["mean"] = {"macro": mean, "low": low, "high": high}
             out[f"{head} {kind}"] = found
     return out
-
-
-def folder_size(path: Path) -> int:
-    """Bytes of the files in a folder."""
-    return sum(p.stat().st_size for p in path.iterdir() if p.is_file())
-
-
-assert len(ROLE_GROUPS) == len(ROLES)

@@ -35,7 +35,8 @@ def tabulate(examples: Sequence[Example], min_count: int, names: NDArray[np.str_
             counts.update(bag)
         names = np.array(sorted(name for name, n in counts.items() if n >= min_count))
     index = {name: i for i, name in enumerate(names.tolist())}
-    starts, columns = [0], []
+    starts: list[int] = [0]
+    columns: list[int] = []
     for bag in bags:
         columns.extend(index[name] for name in bag if name in index)
         starts.append(len(columns))
@@ -46,8 +47,8 @@ def tabulate(examples: Sequence[Example], min_count: int, names: NDArray[np.str_
         examples,
         names,
         present,
-        np.array([e.family for e in examples]),
-        np.array([e.corpus for e in examples]),
+        np.array([e.family for e in examples], dtype=str),
+        np.array([e.corpus for e in examples], dtype=str),
     )
 
 
@@ -65,7 +66,7 @@ def vocabulary(table: Table, rows: NDArray[np.int64], min_count: int, min_famili
 
 def design(table: Table, rows: NDArray[np.int64], columns: NDArray[np.int64], scale: Floats) -> sp.csr_matrix:
     """Rows by columns, each column times its `scale`, each row then of length 1."""
-    x = table.present[rows][:, columns].multiply(scale).tocsr()
+    x = sp.csr_matrix(table.present[rows][:, columns].multiply(scale))
     length = np.sqrt(np.asarray(x.multiply(x).sum(axis=1))[:, 0])
     length[length == 0] = 1.0
     return sp.csr_matrix(sp.diags(1.0 / length) @ x)
@@ -78,7 +79,8 @@ def family_scale(names: NDArray[np.str_], weights: Mapping[str, float]) -> Float
 
 def allowed_matrix(examples: Sequence[Example], head: str, values: Sequence[str]) -> NDArray[np.bool_]:
     """[examples, values]: which values each label allows; a row of False where the head is not labelled."""
-    return np.array([[v in e.allowed.get(head, ()) for v in values] for e in examples], dtype=bool)
+    rows = [[v in e.allowed.get(head, ()) for v in values] for e in examples]
+    return np.array(rows, dtype=bool).reshape(len(rows), len(values))
 
 
 def example_weights(

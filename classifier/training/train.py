@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from classifier.errors import InputError
 from classifier.judges.local import stances
-from classifier.judges.local.model import FORMAT
 from classifier.training import calibration, corpora, fitting, matrices
 from classifier.training.calibration import Held
 from classifier.training.corpora import HEADS, POLARITIES, Example
-from classifier.training.fitting import Fit, Floats
+from classifier.training.files import HeadFit, TrainingReport, manifest, write
+from classifier.training.fitting import Floats
 from classifier.training.matrices import Table
 
 _TUNED_ON = frozenset(("silver", "kumpa-arxiv", "athar", "clinical-sentiment", "sdcf"))
@@ -38,28 +36,13 @@ class Settings:
     min_count: int = 3
     min_families: int = 2
     families: Mapping[str, float] = field(default_factory=dict)
-    stance_precision: float = 0.77
+    left_out: frozenset[str] = frozenset()  # kinds of features that a candidate does without
+    stance_precision: float = 0.75
     neutral_precision: float = 0.9
     role_precision: float = 0.6
     miss: float = 0.1
     enough: int = 300
-    least: int = 20
-
-
-class HeadFit(NamedTuple):
-    """One head on one set of rows: the columns it uses and its weights on them."""
-
-    columns: Rows
-    fit: Fit
-
-
-class TrainingReport(NamedTuple):
-    """Where the files went, their total size in bytes, how many examples each corpus gave, and the manifest."""
-
-    out: Path
-    size: int
-    examples: dict[str, int]
-    manifest: dict[str, Any]
+    least: int = 15
 
 
 def train(
@@ -73,7 +56,8 @@ def train(
 ) -> TrainingReport:
     """Write `features.txt`, `weights.npz`, `model.json` and `manifest.json` into `out`.
 
-    data: JSON-lines files, or folders of them; sets that may not be trained on only help to set thresholds. silver, written: files or folders of labels in our own scheme.
+    data: JSON-lines files, or folders of them; sets that may not be trained on only help to set thresholds.
+    silver, written: files or folders of labels in our own scheme.
     everything: also train on sets without a permissive licence. Nothing is drawn at random; `seed` is recorded and
     reserved. Raises `InputError` where there is nothing to train on.
     """
@@ -98,7 +82,7 @@ def train(
             tuned["stance"] = tune_stances(seen, tuned[head]["temperature"], settings)
     made_from = manifest(files + extra, examples, seed, everything)
     made_from["thresholds_only"] = dict(sorted(Counter(e.corpus for e in others).items()))
-    return write(out, table, heads, tuned, settings, made_from)
+    return write(out, table, heads, tuned, settings.families, made_from)
 
 
 def usable(example: Example, everything: bool) -> bool:
@@ -127,9 +111,11 @@ def rows_of(table: Table, head: str) -> Rows:
 def fit_head(table: Table, rows: Rows, head: str, settings: Settings) -> HeadFit:
     """Fit one head on `rows`."""
     columns = matrices.vocabulary(table, rows, settings.min_count, settings.min_families)
+    if settings.left_out:
+        columns = columns[[str(n).split(" ", 1)[0] not in settings.left_out for n in table.names[columns]]]
     scale = matrices.family_scale(table.names[columns], settings.families)
     allowed = matrices.allowed_matrix([table.examples[i] for i in rows], head, HEADS[head])
-    names, corpus = np.unique(table.corpora[rows], return_inverse=True)
+    _, corpus = np.unique(table.corpora[rows], return_inverse=True)
     weight = matrices.example_weights(
         table.corpora[rows], allowed, settings.corpus_balance, settings.class_balance[head]
     )
@@ -240,62 +226,3 @@ def patterns_of(table: Table, rows: Rows) -> list[set[str]]:
     present = table.present[rows][:, columns].tocsr()
     starts, indices = present.indptr, present.indices
     return [{names[j] for j in indices[starts[i] : starts[i + 1]]} for i in range(len(rows))]
-
-
-def manifest(files: Sequence[Path], examples: Sequence[Example], seed: int, everything: bool) -> dict[str, Any]:
-    """What the model was made from: files by SHA-256, examples and licences by corpus, versions."""
-    counts = Counter(e.corpus for e in examples)
-    known = corpora.CORPORA
-    return {
-        "files": {path.name: corpora.sha256(path) for path in files},
-        "examples": dict(sorted(counts.items())),
-        "licences": {
-            name: (known[name].licence if name in known else None) or "none stated" for name in sorted(counts)
-        },
-        "everything": everything,
-        "seed": seed,
-        "versions": {name: version(name) for name in ("numpy", "scipy")},
-    }
-
-
-def write(
-    out: Path,
-    table: Table,
-    heads: Mapping[str, HeadFit],
-    tuned: Mapping[str, Mapping[str, float]],
-    settings: Settings,
-    made_from: dict[str, Any],
-) -> TrainingReport:
-    """Write the model files; rows of one array over the union of all heads' columns, in half precision."""
-    union = np.unique(np.concatenate([h.columns for h in heads.values()]))
-    scale = matrices.family_scale(table.names[union], settings.families)
-    width = sum(len(v) for v in HEADS.values())
-    weights, bias, at = np.zeros((len(union), width)), np.zeros(width), 0
-    for head, values in HEADS.items():
-        place = np.searchsorted(union, heads[head].columns)
-        weights[place, at : at + len(values)] = heads[head].fit.weights * scale[place][:, None]
-        bias[at : at + len(values)] = heads[head].fit.bias
-        at += len(values)
-    description = {
-        "format": FORMAT,
-        "heads": [[k, list(v)] for k, v in HEADS.items()],  # the order of the columns
-        "families": dict(settings.families),
-        "temperature": {head: tuned[head]["temperature"] for head in HEADS},
-        "floor": {head: tuned[head]["floor"] for head in HEADS},
-        "thresholds": {"role": tuned["role"]["assert"], "neutral": tuned["polarity"]["neutral"]} | tuned["stance"],
-        "common_words": common_words(table),
-    }
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "features.txt").write_text("\n".join(table.names[union]), encoding="utf-8")
-    np.savez_compressed(out / "weights.npz", weights=weights.astype(np.float16), bias=bias.astype(np.float32))
-    (out / "model.json").write_text(json.dumps(description, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    (out / "manifest.json").write_text(json.dumps(made_from, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    size = sum(path.stat().st_size for path in out.iterdir() if path.is_file())
-    return TrainingReport(out, size, made_from["examples"], made_from)
-
-
-def common_words(table: Table, share: float = 0.004) -> list[str]:
-    """Words in at least `share` of all passages: they mark no work in particular (used without a passage)."""
-    often = np.asarray((table.present > 0).sum(axis=0))[0] >= share * len(table.examples)
-    words = [str(n)[2:] for n in table.names[often] if n.startswith("w ")]
-    return sorted(w for w in words if w.isalpha())

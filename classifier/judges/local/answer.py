@@ -13,6 +13,7 @@ from classifier.judges.local.explain import Carrier, carrier
 from classifier.judges.local.features import Source
 from classifier.judges.local.model import LocalModel, Scored
 from classifier.judges.local.relation import Relation, relate
+from classifier.judges.local.stances import kind_of
 from classifier.schema import (
     STANCES,
     Basis,
@@ -26,7 +27,7 @@ from classifier.schema import (
     Role,
 )
 
-STANCE_OTHER = 0.5
+OTHER_ROLE = 0.5
 """Another passage's role is listed in `other_roles` from this probability on."""
 
 
@@ -49,6 +50,7 @@ class _Read(NamedTuple):
     role_p: float
     polarity: Polarity
     polarity_p: float
+    basis: Basis
 
 
 def judge_many(model: LocalModel, pairs: Sequence[tuple[CitedWork, CitingWork]]) -> list[LocalAnswer]:
@@ -75,10 +77,11 @@ def _from_passages(model: LocalModel, task: Task) -> LocalAnswer:
     roles = _main(reads)
     stance, polarity, confidence = _stance(reads)
     shown = stance if polarity in STANCES else roles
-    basis = _basis(stance.scored, model) if polarity in STANCES else Basis.NONE
+    evidence = any(r.basis is Basis.EVIDENCE for r in reads) if polarity is Polarity.MIXED else False
+    basis = Basis.EVIDENCE if evidence else stance.basis
     found = _carrier(model, shown, by_polarity=polarity in STANCES)
     others = tuple(
-        dict.fromkeys(r.role for r in reads if r.role not in (roles.role, Role.UNCLEAR) and r.role_p >= STANCE_OTHER)
+        dict.fromkeys(r.role for r in reads if r.role not in (roles.role, Role.UNCLEAR) and r.role_p >= OTHER_ROLE)
     )
     review = (
         polarity is Polarity.UNCLEAR
@@ -110,9 +113,14 @@ def _decide(model: LocalModel, text: SentText, scored: Scored) -> _Read:
         role = Role.UNCLEAR
     p = scored.probabilities["polarity"]
     polarity, polarity_p = Polarity(model.heads["polarity"][int(p.argmax())]), float(p.max())
-    if polarity_p < limits["neutral" if polarity is Polarity.NEUTRAL else "stance"]:
-        polarity = Polarity.UNCLEAR
-    return _Read(text, scored, role, role_p, polarity, polarity_p)
+    basis = Basis.NONE
+    if polarity is Polarity.NEUTRAL:
+        sure = polarity_p >= limits["neutral"]
+    else:
+        kind = kind_of(polarity.value, {f.name[2:] for f in scored.features if f.name.startswith("g ")})
+        sure = kind is not None and polarity_p >= limits[kind]
+        basis = Basis(kind.split("/")[1]) if sure and kind else Basis.NONE
+    return _Read(text, scored, role, role_p, polarity if sure else Polarity.UNCLEAR, polarity_p, basis)
 
 
 def _main(reads: Sequence[_Read]) -> _Read:
@@ -130,11 +138,6 @@ def _stance(reads: Sequence[_Read]) -> tuple[_Read, Polarity, float]:
     return best, polarity, best.polarity_p
 
 
-def _basis(scored: Scored, model: LocalModel) -> Basis:
-    p = scored.probabilities["basis"]
-    return Basis(model.heads["basis"][int(p.argmax())])
-
-
 def _set_size(model: LocalModel, scored: Scored, head: str) -> int:
     """How many values the conformal prediction set holds."""
     return int((scored.probabilities[head] >= model.settings["floor"][head]).sum())
@@ -144,7 +147,8 @@ def _carrier(model: LocalModel, read: _Read, by_polarity: bool) -> Carrier | Non
     head = "polarity" if by_polarity else "role"
     p = read.scored.probabilities[head]
     first, second = (model.heads[head][int(i)] for i in np.argsort(-p, kind="stable")[:2])
-    return carrier(read.scored.passage, model.contributions(read.scored, head, first, second))
+    moved = model.contributions(read.scored, head, first, second)
+    return carrier(read.scored.passage, moved, only_home=not by_polarity)
 
 
 def _evidence(text: SentText, found: Carrier | None) -> Evidence | None:

@@ -19,8 +19,11 @@ class Carrier(NamedTuple):
     cues: tuple[tuple[int, int], ...]
 
 
-def carrier(passage: Passage, contributions: list[tuple[Feature, float]]) -> Carrier | None:
-    """The sentence with the largest sum of contributions (the mention's own in a tie), or None without tokens."""
+def carrier(passage: Passage, contributions: list[tuple[Feature, float]], only_home: bool = False) -> Carrier | None:
+    """The sentence with the largest sum of contributions (the mention's own in a tie), or None without tokens.
+
+    `only_home`: always the mention's own sentence; a role is stated there, a stance often in the next one.
+    """
     if not passage.tokens:
         return None
     sums = [0.0] * len(passage.sentences)
@@ -29,7 +32,7 @@ def carrier(passage: Passage, contributions: list[tuple[Feature, float]]) -> Car
             sums[_sentence_of(passage, feature.start)] += amount
     home = passage.home
     best = max(range(len(sums)), key=lambda k: (sums[k], k == home))
-    if sums[best] <= sums[home] + 1e-9 or sums[best] <= 0:
+    if only_home or sums[best] <= sums[home] + 1e-9 or sums[best] <= 0:
         best = home
     first, after = passage.sentences[best]
     return Carrier(passage.tokens[first].start, passage.tokens[after - 1].end, _cues(passage, best, contributions))

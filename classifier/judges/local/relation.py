@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
 from typing import NamedTuple
 
 from classifier.judges.local.tokens import Token, fold, scan
@@ -19,7 +18,7 @@ _STOP = frozenset(
     "their our we i you they he she his her not no can may more most than then also both such which who what when "
     "where how why all each every any some into over under between among across via per through do does did has have "
     "had will would should could one two first new using use used show shows paper work study approach method "
-    "let s about only very up down out if so there here".split()
+    "let s about only very up down out if so there here state art".split()
 )
 _OWN = re.compile(
     r"\b(?:releas|introduc|present|propos|creat|publish|provid|build|built|collect|call|nam|dub|term|develop)\w*\b",
@@ -56,9 +55,6 @@ _RULES: tuple[tuple[str, re.Pattern[str]], ...] = (
 class CommonWords(frozenset[str]):
     """Folded words that are common in research prose of any field and so mark no work in particular."""
 
-    def __new__(cls, words: Iterable[str] = ()) -> CommonWords:
-        return super().__new__(cls, words)
-
 
 class OwnTerm(NamedTuple):
     """A term the hub can be known by: `kind` is data, name (of a method or system) or phrase."""
@@ -83,10 +79,10 @@ def own_terms(title: str, abstract: str, common: CommonWords) -> list[OwnTerm]:
     """The hub's own terms, names before phrases, each once."""
     found: dict[tuple[str, ...], OwnTerm] = {}
     for name, kind in _names(title, abstract):
-        words = (name.lower(),)
+        words: tuple[str, ...] = (name.lower(),)
         found.setdefault(words, OwnTerm(name, kind, words))
-    for words, text in _phrases(title, abstract, common):
-        found.setdefault(words, OwnTerm(text, "phrase", words))
+    for phrase, text in _phrases(title, abstract, common):
+        found.setdefault(phrase, OwnTerm(text, "phrase", phrase))
     return list(found.values())
 
 
@@ -132,7 +128,11 @@ def _phrases(title: str, abstract: str, common: CommonWords) -> list[tuple[tuple
 
 
 def relate(title: str, abstract: str, text: str, common: CommonWords) -> Relation | None:
-    """The relation that `text` (a title, summary or abstract of the citing work) shows, or None where it shows none."""
+    """The relation that `text` (a title, summary or abstract of the citing work) shows, or None where it shows none.
+
+    The rules are S1 to S7 of the annotation guide, as far as words can carry them: a name the hub introduced (S1), a
+    phrase of its own put to use (S2), altered (S3) or set beside results (S5), and a shared topic (S6).
+    """
     tokens = scan(text)
     for term in own_terms(title, abstract, common):
         span = _find(term, tokens, text)
@@ -142,10 +142,40 @@ def relate(title: str, abstract: str, text: str, common: CommonWords) -> Relatio
         rule = next((role for role, pattern in _RULES if pattern.search(window)), None)
         if term.kind == "data":
             role = "compares" if rule == "compares" else "uses_data"
-            return Relation(role, 0.6, *span, term.text, f"names the hub's own data, {term.text}")
+            return Relation(role, 0.6, *span, term.text, f"names the hub's own data, {term.text} (S1)")
         if term.kind == "name":
-            return Relation(rule or "uses_method", 0.5, *span, term.text, f"names the hub's own {term.text}")
-        return Relation(rule or "background", 0.35, *span, term.text, f"shares the hub's phrase {term.text!r}")
+            return Relation(rule or "uses_method", 0.5, *span, term.text, f"names the hub's own {term.text} (S1)")
+        if _USE.search(window):
+            return Relation("uses_method", 0.4, *span, term.text, f"puts the hub's own {term.text!r} to use (S2)")
+        return Relation("background", 0.35, *span, term.text, f"shares the hub's own {term.text!r} (S6)")
+    topic = _topic(title, abstract, tokens, common)
+    if topic is None:
+        return None
+    words = text[topic[0] : topic[1]]
+    if len(words.split()) >= 3 and _USE.search(text[max(0, topic[0] - 25) : topic[0]]):
+        return Relation("uses_method", 0.35, *topic, words, f"puts to use what the hub is about, {words!r} (S2)")
+    return Relation("background", 0.3, *topic, words, f"shares the hub's topic, {words!r} (S6)")
+
+
+_USE = re.compile(
+    r"\b(?:us(?:e|es|ed|ing)|appl(?:y|ies|ied|ying)|train(?:s|ed|ing)?|via|with|employ\w*|leverag\w*|guid\w+)\b", re.I
+)
+
+
+def _topic(title: str, abstract: str, tokens: list[Token], common: CommonWords) -> tuple[int, int] | None:
+    """Where two or more content words of the hub stand in a row, one of them a word it keeps coming back to."""
+    counts = Counter(t.form for t in scan(f"{title}. {abstract}") if t.form[0].isalpha() and t.form not in _STOP)
+    named = {t.form for t in scan(title)}
+    focal = {w for w, n in counts.items() if n >= 3 or w in named}
+    run: list[Token] = []
+    for token in [*tokens, Token(".", 0, 0)]:
+        if token.form in counts:
+            run.append(token)
+            continue
+        forms = {t.form for t in run}
+        if len(forms) >= 2 and forms & focal and not forms <= common:
+            return run[0].start, run[-1].end
+        run = []
     return None
 
 

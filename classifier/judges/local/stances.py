@@ -35,9 +35,9 @@ class Pattern(NamedTuple):
 GATES: Mapping[str, frozenset[str]] = {
     "supporting/evidence": frozenset({"agrees"}),
     "supporting/assessment": frozenset({"praised", "chosen"}),
-    "contrasting/evidence": frozenset({"disagrees", "absent"}),
+    "contrasting/evidence": frozenset({"disagrees", "contradicts", "absent"}),
     "contrasting/assessment": frozenset({"outdone", "faulted", "turned"}),
-    "mixed/evidence": frozenset({"agrees", "disagrees"}),
+    "mixed/evidence": frozenset({"agrees"}),
     "mixed/assessment": frozenset({"both"}),
 }
 """Which patterns let a stance (polarity/basis) be asserted."""
@@ -81,7 +81,7 @@ class _View(NamedTuple):
         return False
 
     def ours_before(self, cue: Cue, reach: int = 5) -> bool:
-        return any(0 <= cue.first - i <= reach for i in self.first_person)
+        return any(-1 <= cue.first - i <= reach for i in self.first_person)
 
 
 def find_patterns(
@@ -103,11 +103,15 @@ def _findings(view: _View) -> list[Pattern]:
     reported = bool(view.named("report", "own_result"))
     if reported:
         out += [Pattern("alike", c.first, c.after) for c in view.named("same") if view.gap(c) <= CLOSE]
-    opposed = view.named("disagree", "not:agree")
-    out += [Pattern("disagrees", c.first, c.after) for c in opposed if view.gap(c) <= WITHIN]
-    if reported:
-        out += [Pattern("differs", c.first, c.after) for c in view.named("differ") if view.gap(c) <= WITHIN]
-    out += [Pattern("absent", c.first, c.after) for c in view.named("not:report", "not:same") if view.ours_before(c)]
+    out += [
+        Pattern("disagrees", c.first, c.after) for c in view.named("disagree", "not:agree") if view.gap(c) <= WITHIN
+    ]
+    ours = [c for c in view.named("find", "not:find") if view.ours_before(c) or c.name == "not:find"]
+    if ours and not any(p.name == "agrees" for p in out):
+        found = {"contrast": "contradicts", "not:find": "absent"}
+        for cue in view.named("contrast", "not:find"):
+            if view.gap(cue) <= WITHIN and (cue.name == "contrast" or view.ours_before(cue)):
+                out.append(Pattern(found[cue.name], cue.first, cue.after))
     return out
 
 
@@ -115,9 +119,8 @@ def _comparisons(view: _View) -> list[Pattern]:
     """Own results above the hub's: `we ... better than [hub]`."""
     out: list[Pattern] = []
     for cue in view.named("better"):
-        if view.own and view.gap(cue) <= BESIDE and not view.right_of_target(cue) and view.ours_before(cue, WITHIN):
-            out.append(Pattern("outdone", cue.first, cue.after))
-        elif view.own and view.right_of_target(cue) and view.ours_before(cue, 8):
+        above = view.gap(cue) <= BESIDE and not view.right_of_target(cue) and view.ours_before(cue, WITHIN)
+        if above or (view.right_of_target(cue) and view.ours_before(cue, 8)):
             out.append(Pattern("outdone", cue.first, cue.after))
     out += [
         Pattern("outdone", c.first, c.after)

@@ -1,0 +1,179 @@
+"""The table of candidates: what each kind of data and feature buys on corpora the model never saw.
+
+Run as ``python -m classifier.training.candidates --data FOLDER --silver FOLDER --written FOLDER --out eval/results``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from classifier.judges.local.model import LocalModel
+from classifier.training import calibration, corpora, evaluate, matrices
+from classifier.training.train import Settings, expand, fit_head, rows_of, score, usable
+
+_KEYS = ("role native", "role own", "polarity native", "polarity own")
+_CUES = frozenset({"c", "cc", "g", "next", "prev"})
+_WORDS = frozenset({"w", "l", "r", "f"})
+
+
+class Candidate(NamedTuple):
+    """Which rows it trains on, and which kinds of features it does without."""
+
+    everything: bool = False
+    silver: bool = True
+    written: bool = True
+    left_out: frozenset[str] = frozenset()
+
+
+CANDIDATES: Mapping[str, Candidate] = {
+    "shipped": Candidate(),
+    "without silver labels": Candidate(silver=False),
+    "without silver labels and own passages": Candidate(silver=False, written=False),
+    "also sets without a licence": Candidate(everything=True),
+    "words only": Candidate(left_out=_CUES),
+    "cue phrases only": Candidate(left_out=_WORDS),
+}
+
+
+def table_of(data: Sequence[Path], silver: Path | None, written: Path | None) -> matrices.Table:
+    """Every example of the data and of our own labels, evaluate-only sets left out."""
+    files = expand(data)
+    own = corpora.load_own(expand([p for p in (silver, written) if p is not None]), files)
+    loaded = [e for e in corpora.load(files) if corpora.CORPORA.get(e.corpus, corpora.Corpus("", None)).train]
+    return matrices.tabulate(loaded + own, Settings().min_count)
+
+
+def rows_for(table: matrices.Table, candidate: Candidate) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Which rows the candidate trains on."""
+    kept = np.array([usable(e, candidate.everything) for e in table.examples], dtype=bool)
+    for name, wanted in (("silver", candidate.silver), ("written", candidate.written)):
+        if not wanted:
+            kept &= table.corpora != name
+    return kept
+
+
+def in_domain(table: matrices.Table, corpus: str, head: str, candidate: Candidate) -> evaluate.Result | None:
+    """Macro-F1 on a corpus' dev part, trained on everything else of it as well; None where it has no dev part."""
+    groups = evaluate.ROLE_GROUPS if head == "role" else evaluate.POLARITY_GROUPS
+    dev = np.array([e.corpus == corpus and e.split == "dev" and head in e.allowed for e in table.examples])
+    if not dev.any():
+        return None
+    print_of = [corpora.fingerprint(e.source.text) for e in table.examples]
+    hidden = {print_of[i] for i in np.flatnonzero(dev)}
+    train = rows_for(table, candidate) & np.array([p not in hidden for p in print_of])
+    rows = rows_of(table, head)
+    settings = replace(Settings(), left_out=candidate.left_out)
+    fitted = fit_head(table, rows[train[rows]], head, settings)
+    p = calibration.probabilities(score(table, np.flatnonzero(dev), fitted, settings), 1.0)
+    return evaluate.head_result(evaluate.Scores(np.flatnonzero(dev), p, {}), table, head, groups)
+
+
+def speed(model: LocalModel, table: matrices.Table, count: int = 2000) -> float:
+    """Milliseconds a passage, one thread, over the first `count` passages (features, heads and softmax)."""
+    sources = [e.source for e in table.examples[:count]]
+    model.score(sources[:100])
+    start = time.perf_counter()
+    model.score(sources)
+    return (time.perf_counter() - start) / len(sources) * 1000
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Write `local-candidates.json` and `local-candidates.md` into --out; --only names candidates (repeatable)."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, action="append", required=True)
+    parser.add_argument("--silver", type=Path)
+    parser.add_argument("--written", type=Path)
+    parser.add_argument("--only", action="append")
+    parser.add_argument("--out", type=Path, default=Path("eval/results"))
+    given = parser.parse_args(arguments)
+    table = table_of(given.data, given.silver, given.written)
+    args_out: Path = given.out
+    args_out.mkdir(parents=True, exist_ok=True)
+    path = args_out / "local-candidates.json"
+    results: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    for name in given.only or CANDIDATES:
+        candidate = CANDIDATES[name]
+        settings = replace(Settings(), left_out=candidate.left_out)
+        found = evaluate.candidate(table, rows_for(table, candidate), settings)
+        results[name] = found | {"in domain": _in_domain(table, candidate)}
+        path.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        print(name, file=sys.stderr, flush=True)
+    model = LocalModel.load()
+    results["model"] = {"sha256": model.digest, "ms": round(speed(model, table), 2), "features": len(model.index)}
+    path.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    (args_out / "local-candidates.md").write_text(as_markdown(results), encoding="utf-8")
+
+
+def _in_domain(table: matrices.Table, candidate: Candidate) -> dict[str, Any]:
+    found = {}
+    for corpus, head in (("scicite", "role"), ("acl-arc", "role"), ("sdcf", "role"), ("sdcf", "polarity")):
+        if candidate.everything or corpora.CORPORA[corpus].permissive:
+            result = in_domain(table, corpus, head, candidate)
+            if result is not None:
+                found[f"{corpus} {head}"] = result._asdict()
+    return found
+
+
+def as_markdown(results: Mapping[str, Any]) -> str:
+    """The candidates as one table, then the shipped one corpus by corpus with what it asserts."""
+    text = (
+        "Macro-F1 in percent with a 95 % bootstrap interval, leave one corpus out: no row of the passage's data set or "
+        "family was in training. Native: the data set's own labels; own scheme: silver labels on its passages, three "
+        "groups. Made by `python -m classifier.training.candidates`."
+    )
+    lines = ["# Candidates for the embedded judge", "", text, ""]
+    lines += ["| candidate | role, native | role, own scheme | polarity, native | polarity, own scheme |"]
+    lines += ["|---|---|---|---|---|"]
+    for name in CANDIDATES:
+        if name in results:
+            cells = [_mean(results[name], key) for key in _KEYS]
+            lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    lines += ["", "## Shipped, corpus by corpus", ""]
+    for key in _KEYS:
+        lines += _corpus_table(results.get("shipped", {}).get(key, {}), key)
+    lines += ["## In domain (dev parts, trained with the rest of the corpus)", ""]
+    lines += ["| candidate | set | macro-F1 |", "|---|---|---|"]
+    for name in CANDIDATES:
+        for corpus, result in results.get(name, {}).get("in domain", {}).items():
+            lines.append(f"| {name} | {corpus} | {_cell(result)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _mean(result: Mapping[str, Any], key: str) -> str:
+    return _cell(result.get(key, {}).get("mean"))
+
+
+def _cell(result: Mapping[str, float] | None) -> str:
+    return f"{result['macro']:.1f} ({result['low']:.1f} to {result['high']:.1f})" if result else "-"
+
+
+def _corpus_table(found: Mapping[str, Any], key: str) -> list[str]:
+    """One row a corpus: score, calibration error, and for polarity what was asserted and how much of it was right."""
+    lines = [f"### {key}", "", "| corpus | rows | macro-F1 | ECE | stances asserted, right | neutral given, right |"]
+    lines.append("|---|---|---|---|---|---|")
+    for corpus, result in found.items():
+        if corpus == "mean":
+            continue
+        kinds = result.get("asserted", {})
+        given = sum(k["asserted"] for k in kinds.values())
+        right = sum(k["right"] for k in kinds.values())
+        any_kind = next(iter(kinds.values()), {"neutral_given": 0, "neutral_right": 0})
+        stances = f"{given}, {right / given:.0%}" if given else "0"
+        neutral = any_kind["neutral_given"]
+        neutrals = f"{neutral}, {any_kind['neutral_right'] / neutral:.0%}" if neutral else "-"
+        cells = (corpus, result["rows"], _cell(result), f"{result['ece']:.3f}", stances if kinds else "-", neutrals)
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
+    return [*lines, ""]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,194 @@
+"""Training: labels mapped as stated, the partial-label loss, calibration, and the same bytes every time."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("scipy", reason="training needs the dependency group train")
+
+import numpy as np
+import scipy.optimize
+import scipy.sparse as sp
+
+from classifier.errors import InputError
+from classifier.judges.local.features import Source
+from classifier.judges.local.model import LocalModel
+from classifier.training import calibration, corpora, evaluate, fitting
+from classifier.training.train import train, usable
+
+WORDS = {"background": "was studied by", "uses": "we used the method of", "compares": "our results agree with those of"}
+
+
+def rows(name: str, seed: int, count: int = 60) -> list[dict[str, Any]]:
+    """Invented passages of one data set."""
+    draw = random.Random(seed)  # noqa: S311 - invented rows, no secret
+    out = []
+    for i in range(count):
+        role = draw.choice(list(WORDS))
+        noun = draw.choice(["rivers", "parsers", "patients", "stars"])
+        polarity = "supports" if role == "compares" else "neutral"
+        text = f"The flow of {noun} {WORDS[role]} [[CITATION]] ."
+        out.append({"id": str(i), "dataset": name, "split": "train", "text": text, "role": role, "polarity": polarity})
+    return out
+
+
+def write(path: Path, items: list[dict[str, Any]]) -> Path:
+    path.write_text("".join(json.dumps(item) + "\n" for item in items), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    for seed, name in enumerate(("scicite", "act", "citelling", "kumpa-arxiv")):
+        write(folder / f"{name}.jsonl", rows(name, seed))
+    return folder
+
+
+def test_training_twice_gives_the_same_bytes_and_a_model_that_works(data: Path, tmp_path: Path) -> None:
+    report = train([data], tmp_path / "one")
+    train([data], tmp_path / "two")
+    for path in sorted((tmp_path / "one").iterdir()):
+        assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes(), path.name
+    model = LocalModel.load(tmp_path / "one")
+    scored = model.score([Source("The flow of stars we used the method of [[CITATION]] .")])[0]
+    p = dict(zip(model.heads["role"], scored.probabilities["role"], strict=True))
+    assert p["uses_method"] + p["uses_data"] + p["extends"] > p["background"]
+    assert set(report.manifest["files"]) == {p.name for p in data.iterdir()}
+    assert report.size == sum(p.stat().st_size for p in (tmp_path / "one").iterdir())
+
+
+def test_silver_labels_are_looked_up_and_written_passages_carry_their_text(data: Path, tmp_path: Path) -> None:
+    silver = write(
+        tmp_path / "silver.jsonl",
+        [
+            {"dataset": "act", "id": "3", "role": "extends", "polarity": "contrasting", "basis": "assessment"},
+            {"dataset": "act", "id": "4", "role": "unclear", "polarity": "unclear", "basis": "none"},
+            {"dataset": "not-there", "id": "3", "role": "extends", "polarity": "neutral", "basis": "none"},
+        ],
+    )
+    written = write(tmp_path / "written.jsonl", [{"id": "w1", "text": "We extend [[1]].", "role": "extends"}])
+    found = corpora.load_own([silver, written], sorted(data.glob("*.jsonl")))
+    assert [(e.corpus, e.family) for e in found] == [("silver", "act"), ("written", "written")]
+    assert found[0].allowed == {"role": {"extends"}, "polarity": {"contrasting"}}
+
+
+def test_a_label_that_is_not_ours_is_refused(data: Path, tmp_path: Path) -> None:
+    written = write(tmp_path / "written.jsonl", [{"id": "w1", "text": "We extend [[1]].", "role": "extending"}])
+    with pytest.raises(InputError, match="extending"):
+        corpora.load_own([written], [])
+
+
+@pytest.mark.parametrize(
+    ("row", "allowed"),
+    [
+        ({"dataset": "scicite", "role": "uses"}, {"role": {"uses_method", "uses_data", "extends"}}),
+        (
+            {"dataset": "sdcf", "role": "extends", "polarity": "neutral"},
+            {"role": {"extends", "uses_method"}, "polarity": {"neutral"}},
+        ),
+        ({"dataset": "citelling", "role": "compares", "polarity": "contrast"}, {"role": {"compares"}}),
+        ({"dataset": "sdcf", "polarity": "contrast"}, {"polarity": {"neutral"}}),
+        ({"dataset": "athar", "polarity": "critical"}, {"polarity": {"contrasting"}}),
+        ({"dataset": "focal", "roles": ["background", "uses"]}, {"role": {"background", "uses_method", "uses_data"}}),
+    ],
+)
+def test_native_labels_allow_sets_of_ours(row: dict[str, Any], allowed: dict[str, set[str]]) -> None:
+    assert corpora.to_example({"text": "x [[CITATION]]", "id": 1, **row}).allowed == allowed
+
+
+@pytest.mark.parametrize(
+    ("dataset", "split", "plain", "everything"),
+    [
+        ("scicite", "train", True, True),
+        ("scicite", "dev", False, False),
+        ("scicite", "test", False, False),
+        ("acl-arc", "train", False, True),
+        ("multicite", "dev", False, False),
+    ],
+)
+def test_what_may_be_trained_on(dataset: str, split: str, plain: bool, everything: bool) -> None:
+    example = corpora.to_example({"dataset": dataset, "split": split, "text": "x", "role": "background", "id": 1})
+    assert (usable(example, False), usable(example, True)) == (plain, everything)
+
+
+def test_a_bad_line_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "bad.jsonl"
+    path.write_text('{"text": "a", "dataset": "act"}\nnot json\n', encoding="utf-8")
+    with pytest.raises(InputError, match=r"bad\.jsonl:2"):
+        corpora.load([path])
+
+
+def test_nothing_to_train_on_is_an_error(tmp_path: Path) -> None:
+    path = write(tmp_path / "acl.jsonl", rows("acl-arc", 1))
+    with pytest.raises(InputError, match="no usable training example"):
+        train([path], tmp_path / "out")
+
+
+def test_gradient_of_the_partial_label_loss() -> None:
+    """Against finite differences, through the fitted optimum of a tiny problem: the gradient there is zero."""
+    draw = np.random.default_rng(0)
+    x = sp.csr_matrix(draw.normal(size=(30, 4)))
+    allowed = draw.random((30, 3)) < 0.5
+    allowed[np.arange(30), draw.integers(0, 3, 30)] = True
+    corpus = draw.integers(0, 2, 30)
+    weight = np.ones(30)
+    fit = fitting.fit(x, allowed, corpus, weight, 0.1, 500)
+
+    def loss(flat: np.ndarray[Any, np.dtype[np.float64]]) -> float:
+        w, b = flat[:12].reshape(4, 3), flat[12:].reshape(2, 3)
+        p = np.exp(fitting.log_softmax(x @ w + b[corpus]))
+        return float(-np.log((p * allowed).sum(axis=1)).mean() + 0.05 * (w**2).sum() + 0.5e-4 * (b**2).sum())
+
+    flat = np.concatenate([fit.weights.ravel(), fit.biases.ravel()])
+    assert loss(flat) == pytest.approx(fit.loss, abs=1e-9)
+    assert np.abs(scipy.optimize.approx_fprime(flat, loss, 1e-6)).max() < 2e-3
+
+
+def test_temperature_recovers_overconfidence() -> None:
+    draw = np.random.default_rng(1)
+    scores = draw.normal(size=(4000, 3))
+    p = np.exp(fitting.log_softmax(scores))
+    truth = np.array([draw.choice(3, p=row) for row in p])
+    allowed = np.eye(3, dtype=bool)[truth]
+    held = calibration.Held(scores * 3.0, allowed, np.array(["a"] * 4000), np.arange(4000))
+    assert calibration.temperature(held) == pytest.approx(3.0, rel=0.1)
+
+
+def test_threshold_reaches_its_precision_or_says_never() -> None:
+    confidence = np.linspace(0, 1, 101)
+    right = confidence > 0.5
+    weight = np.ones(101)
+    at = calibration.threshold(confidence, right, weight, 0.9, least=10)
+    assert right[confidence >= at].mean() >= 0.9
+    assert right[confidence >= at - 0.05].mean() < 0.9
+    assert calibration.threshold(confidence, np.zeros(101, dtype=bool), weight, 0.9) == calibration.NEVER
+
+
+def test_conformal_floor_keeps_the_truth() -> None:
+    draw = np.random.default_rng(2)
+    p = draw.dirichlet(np.ones(4), size=1000)
+    truth = np.array([draw.choice(4, p=row) for row in p])
+    allowed = np.eye(4, dtype=bool)[truth]
+    floor = calibration.conformal(p, allowed, np.full(1000, 1e-3), 0.1)
+    assert (p[np.arange(1000), truth] >= floor).mean() == pytest.approx(0.9, abs=0.01)
+
+
+def test_macro_f1_by_hand() -> None:
+    truth, guess = np.array([0, 0, 1, 1, 2]), np.array([0, 1, 1, 1, 0])
+    macro, classes = evaluate.macro_f1(truth, guess, 3)
+    assert classes == pytest.approx((50.0, 80.0, 0.0))
+    assert macro == pytest.approx(130 / 3)
+    assert evaluate.bootstrap(truth, guess, 3).macro == pytest.approx(130 / 3)
+
+
+def test_calibration_error_of_perfect_and_of_wrong_confidence() -> None:
+    right = np.array([True] * 50 + [False] * 50)
+    assert calibration.calibration_error(np.full(100, 0.5), np.tile([True, False], 50)) == pytest.approx(0.0)
+    assert calibration.calibration_error(np.full(100, 1.0), right) == pytest.approx(0.5)
