@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 EXAMPLE := examples/lets-verify-step-by-step.txt
 
-.PHONY: run test check docs record live bench results clean
+.PHONY: run test check docs record live bench bench-memory results clean
 
 run: .venv/installed            ## label the example hub with the embedded judge: no key, no network
 	$(BIN)/classify run $(EXAMPLE) --judge local
@@ -26,6 +26,12 @@ record: .venv/installed-live    ## start the real local model and record the cas
 
 live: .venv/installed-live      ## the tests that talk to a real model server on loopback
 	$(BIN)/python -m pytest -m live
+
+bench: .venv/installed-dev      ## speed, loss and keys of the engine on loopback (some minutes)
+	$(BIN)/python -m benchmarks.engine
+
+bench-memory: .venv/installed-dev ## peak memory over a million works (an hour)
+	$(BIN)/python -m benchmarks.memory
 
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv

@@ -5,7 +5,8 @@
     ├── InputError                      exit 2   path, line, column, value
     ├── JudgeError
     │   ├── JudgeUnavailableError       retryable: timeout, connection, 429, 5xx
-    │   └── JudgeRejectedError          not retryable: 400, 401, 403, 404, 422
+    │   ├── JudgeRejectedError          not retryable: 400, 401, 403, 404, 422
+    │   └── BudgetSpentError            the work was not asked: --max-cost is reached
     ├── AnswerError                     keeps the raw answer; asked again with the reason, then failed
     │   ├── AnswerTruncatedError        the server stopped at max_tokens
     │   ├── AnswerRefusedError          the model declined or a content filter cut in
@@ -87,6 +88,10 @@ class JudgeRejectedError(JudgeError):
     def __init__(self, message: str, *, status: int | None = None) -> None:
         super().__init__(message)
         self.status = status
+
+
+class BudgetSpentError(JudgeError):
+    """The money of ``--max-cost`` is spent: this work was not asked. The run stops, and can be gone on with."""
 
 
 class AnswerError(ClassifierError):

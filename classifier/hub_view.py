@@ -7,6 +7,10 @@ from collections.abc import Iterator
 
 from classifier.schema import STANCES, Basis, CitedWork, EvidenceSource, Pair, Polarity, Prediction, Role, Status
 
+MAX_REASONS = 1000
+OTHER_REASONS = "(other reasons, in predictions.csv)"
+"""So many different reasons of failure are counted singly, the others together: memory is bounded."""
+
 
 class Tally:
     """Counts of one hub, one prediction at a time; memory does not grow with the number of works."""
@@ -30,7 +34,8 @@ class Tally:
         self.source[prediction.evidence_source] += 1
         self.needs_review += prediction.needs_review
         if prediction.failure:
-            self.failures[prediction.failure] += 1
+            known = prediction.failure in self.failures or len(self.failures) < MAX_REASONS
+            self.failures[prediction.failure if known else OTHER_REASONS] += 1
         label = prediction.label
         if prediction.status is not Status.LABELLED or label is None:
             return

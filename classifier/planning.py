@@ -6,16 +6,14 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import NamedTuple
 
+from classifier.estimating import Estimator, Range
 from classifier.evidence import prepare
 from classifier.judges.base import Judge
 from classifier.prompting import Message, Prompt
 from classifier.schema import EvidenceSource, Pair
 
-CHARACTERS_PER_TOKEN = 4.0
-"""English prose and code in the tokenizers of current models; an estimate, shown with its range."""
-TOKENS_OF_ANSWER = 150
-"""A typical answer in the schema: one or two sentences of reasoning, the labels, a copied span."""
 CHUNK = 256
+ASSUMED = Estimator()
 
 
 class Plan(NamedTuple):
@@ -26,12 +24,13 @@ class Plan(NamedTuple):
     without_text: int
     recalled: int
     requests: int
-    prompt_tokens: int
-    completion_tokens: int
+    prompt_tokens: Range
+    completion_tokens: Range
+    how: str
     first: tuple[Message, ...]
 
 
-def plan(pairs: Iterable[Pair], judge: Judge, prompt: Prompt | None) -> Plan:
+def plan(pairs: Iterable[Pair], judge: Judge, prompt: Prompt | None, estimator: Estimator = ASSUMED) -> Plan:
     """Count ``pairs`` against what ``judge`` can recall; ``prompt`` is ``None`` for a judge that sends none."""
     works = with_passage = without_text = recalled = requests = characters = 0
     first: tuple[Message, ...] = ()
@@ -48,5 +47,7 @@ def plan(pairs: Iterable[Pair], judge: Judge, prompt: Prompt | None) -> Plan:
             elif messages:
                 requests += 1
                 characters += sum(len(message.content) for message in messages)
-    tokens = round(characters / CHARACTERS_PER_TOKEN)
-    return Plan(works, with_passage, without_text, recalled, requests, tokens, requests * TOKENS_OF_ANSWER, first)
+    return Plan(
+        works, with_passage, without_text, recalled, requests, estimator.prompt(requests, characters),
+        estimator.completion(requests), estimator.how, first,
+    )  # fmt: skip

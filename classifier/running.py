@@ -96,7 +96,12 @@ async def _run(
     try:
         with RunWriter(folder) as writer:
             async with aclosing(
-                predict(islice(source.pairs(), total), judge, concurrency=options.concurrency, stop=stop)
+                predict(
+                    islice(source.pairs(), total),
+                    judge,
+                    concurrency=options.concurrency,
+                    stop=lambda: stop() or judge.usage().budget_spent,
+                )
             ) as answers:
                 async for answered in answers:
                     pair = answered.task.pair

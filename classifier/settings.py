@@ -47,6 +47,10 @@ class Settings(BaseSettings):
     max_tokens: int = Field(1024, ge=16, description="most tokens of an answer")
     timeout: float = Field(120.0, gt=0, description="seconds to wait for an answer")
     concurrency: int = Field(16, ge=1, le=1024, description="requests in flight at most")
+    rpm: float | None = Field(None, gt=0, description="requests a minute at most")
+    tpm: float | None = Field(None, gt=0, description="tokens a minute at most")
+    max_cost: float | None = Field(None, ge=0, description="US dollars at which a run stops asking")
+    prices: Path | None = Field(None, description="price table of your own, in the form of classifier/prices.toml")
     store: Path = Field(default_factory=default_store, description="file of the answer store")
 
     @classmethod

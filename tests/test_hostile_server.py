@@ -279,7 +279,7 @@ def test_a_bad_answer_is_asked_again_with_the_reason(store, bad):
 def test_an_answer_that_stays_bad_is_a_failed_prediction_and_repeats_offline(store):
     with HostileServer(lambda body, n: Reply(answer_json(role="critique"))) as server:
         predictions, _ = ask(server, store, tasks(1))
-        assert len(server.bodies) == 3
+        assert len(server.bodies) == 4
         again, judge = ask(server, store, tasks(1))
     assert statuses(predictions) == [Status.FAILED]
     assert "critique" in predictions[0].failure

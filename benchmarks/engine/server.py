@@ -64,6 +64,7 @@ class ModelServer:
         self.latency, self.rate, self.retry_after, self.faults, self.seed = latency, rate, retry_after, faults, seed
         self.seen: Counter[str] = Counter()
         self.prompts: Counter[bytes] = Counter()
+        self.forget = False
         self.in_flight = self.most_in_flight = 0
         self._tokens, self._refilled = rate or 0.0, time.monotonic()
 
@@ -82,7 +83,6 @@ class ModelServer:
     async def complete(self, request: web.Request) -> web.Response:
         """Answer ``/v1/chat/completions``."""
         body = await request.json()
-        prompt = body["messages"][-1]["content"] if len(body["messages"]) > 2 else body["messages"][1]["content"]
         probe = body["messages"][0]["content"].startswith(_PROBE)
         if not probe:
             self.seen["requests"] += 1
@@ -91,7 +91,8 @@ class ModelServer:
                 error = {"error": {"message": "rate limit reached", "type": "requests", "code": "rate_limit_exceeded"}}
                 return web.json_response(error, status=429, headers={"Retry-After": f"{self.retry_after:g}"})
             digest = hashlib.sha256(json.dumps(body["messages"]).encode()).digest()
-            self.prompts[digest] += 1
+            if not self.forget:
+                self.prompts[digest] += 1
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:
@@ -127,6 +128,7 @@ class ModelServer:
 
 async def _serve(options: argparse.Namespace) -> None:
     model = ModelServer(options.latency, options.rate, options.retry_after, options.faults, options.seed)
+    model.forget = options.forget
     app = web.Application(client_max_size=2**24)
     app.router.add_post("/v1/chat/completions", model.complete)
     app.router.add_get("/stats", model.stats)
@@ -145,6 +147,7 @@ def main() -> None:
     parser.add_argument("--rate", type=float, help="requests admitted a second")
     parser.add_argument("--retry-after", type=float, default=1.0)
     parser.add_argument("--faults", action="store_true", help="answer as a hostile model would")
+    parser.add_argument("--forget", action="store_true", help="do not count repeated prompts")
     parser.add_argument("--seed", type=int, default=1)
     asyncio.run(_serve(parser.parse_args()))
 

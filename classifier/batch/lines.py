@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from classifier.errors import JudgeUnavailableError
 from classifier.judges.request import ChatRequest, Rung, request_key
@@ -17,7 +17,7 @@ from classifier.judges.transport import body, read_completion
 from classifier.prompting import Message
 from classifier.store import RawAnswer
 
-URL = "/v1/chat/completions"
+URL: Literal["/v1/chat/completions"] = "/v1/chat/completions"
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _TOKEN_FIELDS = ("max_completion_tokens", "max_tokens")
 

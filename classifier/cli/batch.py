@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from classifier.cli import batch_api
 from classifier.cli import options as opt
 from classifier.cli.terminal import out, say
 from classifier.errors import EXIT_PARTIAL, InputError
@@ -113,3 +114,9 @@ def import_answers(
     say("`classify batch export` again asks what is still open; `classify run --offline` makes the tables")
     if still_open:
         raise typer.Exit(EXIT_PARTIAL)
+
+
+app.command("submit")(batch_api.submit)
+app.command("status")(batch_api.status)
+app.command("collect")(batch_api.collect)
+app.command("cancel")(batch_api.cancel)

@@ -36,6 +36,26 @@ Prompt = Annotated[str | None, typer.Option("--prompt", help="Prompt version, a 
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Only the first N citing works.")]
 Offline = Annotated[bool, typer.Option("--offline", help="Answers from the store only; never touch the network.")]
 SkipBadRows = Annotated[bool, typer.Option("--skip-bad-rows", help="Go on without the rows that cannot be read.")]
+Prices = Annotated[
+    Path | None,
+    typer.Option("--prices", help="Price table of your own (form: classifier/prices.toml); comes before the built-in."),
+]
+MaxCost = Annotated[
+    float | None, typer.Option("--max-cost", min=0, help="US dollars at which asking stops; needs a known price.")
+]
+Rpm = Annotated[float | None, typer.Option("--rpm", min=0.1, help="Requests a minute at most.")]
+Tpm = Annotated[float | None, typer.Option("--tpm", min=1, help="Tokens a minute at most.")]
+Samples = Annotated[
+    int,
+    typer.Option("--samples", min=1, max=32, help="Ask so many times and let the majority decide (self-consistency)."),
+]
+Cascade = Annotated[
+    bool, typer.Option("--cascade", help="The local judge first, the model only for what it is unsure of.")
+]
+CascadeBelow = Annotated[
+    float | None,
+    typer.Option("--cascade-below", min=0, max=1, help="Unsure is a confidence below this; default: asks for review."),
+]
 Examples = Annotated[
     Path | None,
     typer.Option("--examples", help="Gold folder, JSONL or CSV: its nearest examples go into the prompt."),

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from classifier.cli import options as opt
-from classifier.cli.terminal import out, print_tallies, progress, say
+from classifier.cli.progress import Reporter
+from classifier.cli.terminal import out, print_tallies, say
 from classifier.errors import EXIT_INTERRUPTED, EXIT_PARTIAL
 from classifier.fetching import FetchOptions, fetch_hub, is_identifier
 from classifier.inputs import open_input
@@ -35,6 +36,13 @@ def run(
     offline: opt.Offline = False,
     prompt: opt.Prompt = None,
     skip_bad_rows: opt.SkipBadRows = False,
+    samples: opt.Samples = 1,
+    cascade: opt.Cascade = False,
+    cascade_below: opt.CascadeBelow = None,
+    max_cost: opt.MaxCost = None,
+    prices: opt.Prices = None,
+    rpm: opt.Rpm = None,
+    tpm: opt.Tpm = None,
     examples: opt.Examples = None,
     shots: opt.Shots = 9,
     calibration: Annotated[Path | None, typer.Option(help="File of `classify calibrate`: mends confidence.")] = None,
@@ -43,8 +51,10 @@ def run(
     """Label every citing work of INPUT and write CSV, JSONL, summary and manifest."""
     from classifier.evaluation.judging import Help, open_helped
 
-    settings = load_settings(judge=judge, model=model, base_url=base_url, concurrency=concurrency, prompt=prompt,
-                             local_model=local_model)  # fmt: skip
+    settings = load_settings(
+        judge=judge, model=model, base_url=base_url, concurrency=concurrency, prompt=prompt, max_cost=max_cost,
+        prices=prices, rpm=rpm, tpm=tpm, local_model=local_model,
+    )  # fmt: skip
     name, why = choose_judge(settings)
     say(f"judge: {name} ({why})")
     if is_identifier(str(source)):
@@ -53,10 +63,14 @@ def run(
     opened = open_input(source, skip_bad_rows=skip_bad_rows)
     for warning in opened.warnings:
         say(f"note: {warning}")
-    decider, given = open_helped(settings, Help(examples, shots, calibration, fuse), offline=offline)
+    decider, given = open_helped(
+        settings, Help(examples, shots, calibration, fuse, samples, cascade, cascade_below), offline=offline
+    )
     arguments = {"judge": name, "limit": limit, "concurrency": settings.concurrency, "offline": offline,
-                 "prompt": settings.prompt, "skip_bad_rows": skip_bad_rows, **given}  # fmt: skip
-    with progress("labelling") as report, StopOnSignal(say) as stop:
+                 "prompt": settings.prompt, "skip_bad_rows": skip_bad_rows, "max_cost": max_cost, "rpm": rpm,
+                 "tpm": tpm, "samples": samples, "cascade": cascade, "cascade_below": cascade_below,
+                 **given}  # fmt: skip
+    with Reporter("labelling", getattr(decider, "waiting", None)) as report, StopOnSignal(say) as stop:
         result = run_source(
             opened,
             decider,
@@ -70,6 +84,11 @@ def run(
     for file in ("predictions.csv", "predictions.jsonl", "summary.json", "run.json"):
         out.print(str(result.folder / file), markup=False)
     _report(result)
+    if result.usage.dollars is not None and result.usage.requests:
+        out.print(f"spent: ${result.usage.dollars:.4f} in {result.usage.requests} requests")
+    if result.usage.budget_spent:
+        say("the budget of --max-cost is spent; what was answered is stored: run again with a higher one to go on")
+        raise typer.Exit(EXIT_PARTIAL)
     if result.stopped:
         say("stopped early; what was answered is stored: run the same command again to go on")
         raise typer.Exit(EXIT_INTERRUPTED)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 from classifier.hub_view import HubTallies
-from classifier.running import Progress as RunProgress
 from classifier.schema import STANCES, Basis, Polarity, Role, Status
 
 BAR = 30
@@ -80,43 +77,3 @@ def _bars(name: str, counts: Mapping[str, int], total: int, colours: Mapping[str
         line = Text(f"  {value:<12}{count:>6} {share} ")
         line.append(bar, style=colours.get(value, "cyan"))
         out.print(line)
-
-
-@contextmanager
-def progress(total_hint: str) -> Iterator[_Reporter]:
-    """A reporter to call after every work: a bar on a terminal, a plain line now and then elsewhere."""
-    with _Reporter(total_hint) as reporter:
-        yield reporter
-
-
-class _Reporter:
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._bar: Progress | None = None
-        if err.is_terminal:
-            self._bar = Progress(
-                TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[note]}"),
-                TimeRemainingColumn(), console=err, transient=True,
-            )  # fmt: skip
-            self._task = self._bar.add_task(name, total=None, note="")
-        self._counts = dict.fromkeys(("cached", "failed", "abstained"), 0)
-
-    def __enter__(self) -> _Reporter:
-        if self._bar:
-            self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar:
-            self._bar.stop()
-
-    def __call__(self, update: RunProgress) -> None:
-        status = update.answered.prediction.status
-        self._counts["cached"] += update.answered.recalled
-        self._counts["failed"] += status is Status.FAILED
-        self._counts["abstained"] += status is Status.ABSTAINED
-        note = ", ".join(f"{count} {what}" for what, count in self._counts.items() if count)
-        if self._bar:
-            self._bar.update(self._task, completed=update.done, total=update.total, note=note)
-        elif update.done == update.total or update.done % max(1, update.total // 10) == 0:
-            say(f"{self._name}: {update.done} of {update.total}{', ' + note if note else ''}")

@@ -26,6 +26,9 @@ class Help(NamedTuple):
     shots: int = 9
     calibration: Path | None = None
     fuse: Path | None = None
+    samples: int = 1
+    cascade: bool = False
+    cascade_below: float | None = None
 
 
 class Helped(NamedTuple):
@@ -46,9 +49,25 @@ def open_helped(settings: Settings, given: Help, *, offline: bool = False) -> He
     if nearest is not None:
         options["examples"] = {"path": str(given.examples), "shots": given.shots, "sha256": nearest.sha256}
     judge = open_judge(settings, offline=offline, examples=nearest)
+    if given.samples > 1 or given.cascade:
+        judge = _combined(judge, settings, given)
     if rule is not None:
         judge = FusedJudge(open_judge(settings.model_copy(update={"judge": "local", "model": None})), judge, rule)
     return Helped(judge if calibration is None else CalibratedJudge(judge, calibration), options)
+
+
+def _combined(judge: Judge, settings: Settings, given: Help) -> Judge:
+    """The judge sampled several times, or asked only for what the local judge is unsure of, or both."""
+    from classifier.judges.combined import CascadeJudge, sampled
+    from classifier.judges.openai import OpenAIJudge
+
+    if not isinstance(judge, OpenAIJudge):
+        raise SettingsError("--samples and --cascade need a language model: give --judge openai with --model")
+    combined: Judge = sampled(judge, given.samples) if given.samples > 1 else judge
+    if given.cascade:
+        local = open_judge(settings.model_copy(update={"judge": "local", "model": None}))
+        return CascadeJudge(local, combined, given.cascade_below)
+    return combined
 
 
 def examples_of(run: Path) -> tuple[NearestExamples | None, str]:

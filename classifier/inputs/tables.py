@@ -10,6 +10,7 @@ import csv
 import json
 import re
 from collections.abc import Iterable, Iterator
+from hashlib import blake2b
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -179,7 +180,7 @@ def table_pairs(path: Path, bad: list[BadRow]) -> Iterator[Pair]:
     """
     hub: CitedWork | None = None
     work: CitingWork | None = None
-    seen: set[tuple[str, str]] = set()
+    seen: set[bytes] = set()  # digests, so that a million ids take some 80 MB
     for line, raw in raw_rows(path):
         row = _typed(path, line, raw, bad)
         if row is None:
@@ -192,14 +193,15 @@ def table_pairs(path: Path, bad: list[BadRow]) -> Iterator[Pair]:
         if hub == row_hub and work is not None and row_work.citing_id == work.citing_id and row_work.contexts:
             work = work.model_copy(update={"contexts": work.contexts + row_work.contexts})
             continue
-        if (row_hub.hub_id, row_work.citing_id) in seen:
+        name = blake2b(f"{row_hub.hub_id}\0{row_work.citing_id}".encode("utf-8", "surrogatepass"), digest_size=16)
+        if name.digest() in seen:
             what = "stands in an earlier row too; put the rows of one work together, or give each its own citing_id"
             bad.append(BadRow(str(path), line, "citing_id", row_work.citing_id, what))
             continue
         if hub is not None and work is not None:
             yield Pair(hub, work)
         hub, work = row_hub, row_work
-        seen.add((hub.hub_id, work.citing_id))
+        seen.add(name.digest())
     if hub is not None and work is not None:
         yield Pair(hub, work)
 

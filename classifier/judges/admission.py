@@ -26,6 +26,9 @@ FIRST_WINDOW = 8.0
 SLOW = 3.0
 """Answers that take this many times as long as at best mean that the server queues."""
 
+FORGETTING = 1.003
+"""By how much an answer moves the best time that is remembered: a machine that became busy is no queue for ever."""
+
 ENOUGH = 8
 """Answers from which a server's rate can be read; fewer are chance."""
 
@@ -100,7 +103,7 @@ class Admission:
         self._tokens_each += (tokens - self._tokens_each) / min(self._answers, 50)
         self._latency = latency if self._latency is None else self._latency + (latency - self._latency) / 8
         if self._answers >= 4:
-            self._best = min(self._best * 1.0005, self._latency)
+            self._best = min(self._best * FORGETTING, self._latency)
         if self._latency > SLOW * self._best:
             self.window = max(1.0, self.window * 0.98)
             self._slow_start = False

@@ -9,14 +9,15 @@ from typing import Any
 from pydantic import BaseModel
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential, wait_random
 
-from classifier.errors import JudgeUnavailableError, StoreError
+from classifier.errors import BudgetSpentError, JudgeUnavailableError, StoreError
 from classifier.judges.admission import Admission
 from classifier.judges.dialogue import OpenAISettings
 from classifier.judges.request import ChatRequest, canonical_request, request_key
 from classifier.judges.transport import Reply, Transport
+from classifier.prices import CHARACTERS_PER_TOKEN, Spending, Tokens
 from classifier.store import RawAnswer, Store, StoredAnswer
 
-GATHERING_SECONDS = 0.005
+GATHERING_SECONDS = 0.02
 """Answers that arrive within this time share one transaction: committing each alone took a third of the time."""
 
 CLOSING_SECONDS = 10.0
@@ -31,6 +32,9 @@ class Counters(BaseModel):
     cached: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+    lost: int = 0
 
 
 class Asker:
@@ -40,6 +44,7 @@ class Asker:
         self.settings = settings
         self.admission = Admission(settings.concurrency, rpm=settings.rpm, tpm=settings.tpm)
         self.counters = Counters()
+        self.spending = Spending(settings.price, settings.max_cost)
         self.lost_in_a_row = 0
         self.model_served: str | None = None
         self._store = store
@@ -120,6 +125,8 @@ class Asker:
             self._transport = Transport(self.settings.endpoint, key.get_secret_value() if key else None)
         task = asyncio.current_task()
         async with self.admission.slot():
+            if self.spending.exhausted:
+                raise BudgetSpentError(f"the budget of ${self.spending.most:g} is spent; give more with --max-cost")
             self._on_the_wire.add(task)
             self.counters.requests += 1
             started = time.monotonic() - time.process_time()  # what this process computes is not the server's latency
@@ -130,6 +137,8 @@ class Asker:
                     self.admission.refused(error.retry_after)
                 else:
                     self.admission.failed()
+                if error.status is None:
+                    self._lost(request)
                 raise
             finally:
                 self._on_the_wire.discard(task)
@@ -137,10 +146,27 @@ class Asker:
             tokens = (answer.prompt_tokens or 0) + (answer.completion_tokens or 0)
             latency = max(0.0, time.monotonic() - time.process_time() - started)
             self.admission.answered(latency, tokens, reply.headers)
-        self.counters.prompt_tokens += answer.prompt_tokens or 0
-        self.counters.completion_tokens += answer.completion_tokens or 0
+        self._count(request, reply)
         self.model_served = answer.model_served or self.model_served
         return reply
+
+    def _count(self, request: ChatRequest, reply: Reply) -> None:
+        counters, answer = self.counters, reply.answer
+        counters.prompt_tokens += answer.prompt_tokens or 0
+        counters.completion_tokens += answer.completion_tokens or 0
+        counters.cached_tokens += reply.cached_tokens
+        counters.reasoning_tokens += reply.reasoning_tokens
+        tokens = _estimate(request, len(answer.content))
+        reported = {
+            "prompt": answer.prompt_tokens, "completion": answer.completion_tokens,
+            "cached": reply.cached_tokens, "reasoning": reply.reasoning_tokens,
+        }  # fmt: skip
+        said = {name: value for name, value in reported.items() if value is not None}
+        self.spending.answered(tokens.model_copy(update=said))
+
+    def _lost(self, request: ChatRequest) -> None:
+        self.counters.lost += 1
+        self.spending.lost(_estimate(request, CHARACTERS_PER_TOKEN * (request.max_tokens or 0)))
 
     def _landed(self, key: bytes, limit: int | None, flight: asyncio.Task[RawAnswer]) -> None:
         self._flights.pop((key, limit), None)
@@ -164,6 +190,12 @@ class Asker:
             await asyncio.gather(*flights, return_exceptions=True)
         if self._transport:
             await self._transport.aclose()
+
+
+def _estimate(request: ChatRequest, answer_characters: float) -> Tokens:
+    sent = sum(len(message.content) for message in request.messages)
+    answered = round(answer_characters / CHARACTERS_PER_TOKEN)
+    return Tokens(prompt=round(sent / CHARACTERS_PER_TOKEN), completion=answered)
 
 
 class _GiveUp:

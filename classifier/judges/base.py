@@ -12,13 +12,22 @@ from classifier.schema import Prediction, Record
 
 
 class Usage(Record):
-    """What a judge spent so far. Tokens are those the server reported; ``requests`` counts every one sent."""
+    """What a judge spent so far. Tokens are those the server reported; ``requests`` counts every one sent.
+
+    ``cached_tokens`` are part of the prompt's, ``reasoning_tokens`` of the completion's. ``lost``: tries whose usage
+    nobody reported. ``dollars``: ``None`` where no price is known. ``budget_spent``: the run stopped for it.
+    """
 
     requests: int = 0
     retries: int = 0
     cached: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+    lost: int = 0
+    dollars: float | None = None
+    budget_spent: bool = False
 
 
 class JudgeCard(Record):

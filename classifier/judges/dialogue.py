@@ -18,6 +18,7 @@ from classifier.errors import AnswerError, AnswerRefusedError, AnswerTruncatedEr
 from classifier.evidence import Task
 from classifier.judges.probe import Capabilities
 from classifier.judges.request import ChatRequest, Rung
+from classifier.prices import Price
 from classifier.prompting import DEFAULT_PROMPT, Message, Prompt, Shot
 from classifier.schema import EvidenceSource, Label, Polarity, Prediction, Record, Role, Status
 from classifier.store import RawAnswer
@@ -44,11 +45,13 @@ class OpenAISettings(Record):
     timeout: float = Field(default=120.0, gt=0)
     tries: int = Field(default=6, gt=0)
     patience: float = Field(default=900.0, gt=0)
-    max_answer_retries: int = Field(default=2, ge=0)
+    max_answer_retries: int = Field(default=3, ge=0)
     concurrency: int = Field(default=64, gt=0)
     rpm: float | None = Field(default=None, gt=0)
     tpm: float | None = Field(default=None, gt=0)
     offline: bool = False
+    price: Price | None = None
+    max_cost: float | None = Field(default=None, ge=0)
 
     @property
     def highest_limit(self) -> int:

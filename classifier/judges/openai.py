@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import NamedTuple, Self
 
-from classifier.errors import AnswerError, JudgeUnavailableError, SettingsError
+from classifier.errors import AnswerError, BudgetSpentError, JudgeUnavailableError, SettingsError
 from classifier.evidence import Task
 from classifier.judges.admission import Wait
 from classifier.judges.asking import Asker
@@ -54,6 +54,15 @@ class OpenAIJudge:
         """A judge with its prompt loaded; sends nothing yet. Raises ``SettingsError`` on an unknown prompt or URL."""
         return cls(settings, store, Prompt(settings.prompt), examples=examples)
 
+    def resampled(self, **changes: object) -> Self:
+        """The same judge with other parameters (sample, seed, temperature)."""
+        settings = self.settings.model_copy(update=changes)
+        return type(self)(settings, self._store, self.prompt, examples=self.interviewer.examples)
+
+    def share(self, other: OpenAIJudge) -> None:
+        """Ask through the same gate, connections and budget as ``other``."""
+        self.asker = other.asker
+
     def recall(self, tasks: Sequence[Task]) -> list[Prediction | None]:
         """Predictions that the store alone can give; looks all tasks up together."""
         return [said if isinstance(said, Prediction) else None for said in self.recall_or_ask(tasks)]
@@ -93,7 +102,9 @@ class OpenAIJudge:
 
     def usage(self) -> Usage:
         """Requests, retries, stored answers used, and tokens of this run so far."""
-        return Usage(**self.asker.counters.model_dump())
+        spending = self.asker.spending
+        dollars = spending.spent if spending.price else None
+        return Usage(**self.asker.counters.__dict__, dollars=dollars, budget_spent=spending.exhausted)
 
     def waiting(self) -> Wait | None:
         """What all requests wait for at this moment, for the progress line; ``None`` if nothing holds them."""
@@ -104,6 +115,8 @@ class OpenAIJudge:
         known, settings = self.interviewer.capabilities, self.settings
         named = ("temperature", "top_p", "seed", "sample", "max_tokens", "max_answer_retries")
         parameters: dict[str, object] = {name: getattr(settings, name) for name in named}
+        if settings.price:
+            parameters["price"] = settings.price.model_dump(mode="json")
         parameters["examples"] = self.interviewer.examples is not None
         if known:
             parameters |= dict.fromkeys(known.dropped)
@@ -150,7 +163,7 @@ class OpenAIJudge:
     async def _judge(self, task: Task) -> Prediction:
         if not task.passages:
             return self.interviewer.silent(task)
-        if self._unprobed and not (self.settings.offline and self.interviewer.capabilities):
+        if self.unprobed and not (self.settings.offline and self.interviewer.capabilities):
             if self.settings.offline:
                 return self.interviewer.failed(task, NOT_STORED)
             await self.find_out()
@@ -169,11 +182,12 @@ class OpenAIJudge:
             if self.asker.lost_in_a_row >= MAX_LOST_IN_A_ROW:
                 raise
             return self.interviewer.failed(task, error)
-        except AnswerError as error:
+        except (AnswerError, BudgetSpentError) as error:
             return self.interviewer.failed(task, error)
 
     @property
-    def _unprobed(self) -> bool:
+    def unprobed(self) -> bool:
+        """Whether nobody found out yet what the endpoint does."""
         return self.interviewer.capabilities is None or self.interviewer.capabilities.assumed
 
     def assume(self, rung: Rung) -> None:
@@ -194,7 +208,7 @@ class OpenAIJudge:
     async def find_out(self) -> None:
         """Probe the endpoint, unless it is known or another worker just did."""
         async with self._probing:
-            if self._unprobed:
+            if self.unprobed:
                 request = self.interviewer.request(None, (), self.settings.max_tokens)
                 found = await probe(request, self._probe_send)
                 self._store.remember(self._capabilities_key, found.model_dump_json())

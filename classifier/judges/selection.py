@@ -41,9 +41,14 @@ def open_openai(
         raise SettingsError("judge openai needs a model: give --model NAME (or CLASSIFIER_MODEL)")
     from classifier.judges.dialogue import OpenAISettings, by_file
     from classifier.judges.openai import OpenAIJudge
+    from classifier.prices import find_price, needs_price
 
+    endpoint = settings.base_url or OPENAI_URL
+    price = find_price(settings.model, endpoint, settings.prices)
+    if settings.max_cost is not None and price is None:
+        raise needs_price(settings.model, endpoint)
     asked = OpenAISettings(
-        base_url=settings.base_url or OPENAI_URL,
+        base_url=endpoint,
         model=settings.model,
         api_key=settings.api_key,
         prompt=settings.prompt,
@@ -52,6 +57,10 @@ def open_openai(
         max_tokens=settings.max_tokens,
         timeout=settings.timeout,
         concurrency=settings.concurrency,
-        offline=offline or by_file(settings.base_url or ""),
+        offline=offline or by_file(endpoint),
+        rpm=settings.rpm,
+        tpm=settings.tpm,
+        price=price,
+        max_cost=settings.max_cost,
     )
     return OpenAIJudge.open(asked, store, examples=examples)

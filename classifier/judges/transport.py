@@ -38,6 +38,8 @@ class Reply(NamedTuple):
 
     answer: RawAnswer
     headers: Mapping[str, str]
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
 
 
 class Transport:
@@ -70,7 +72,8 @@ class Transport:
                 headers = {
                     name.decode("latin-1").lower(): text.decode("latin-1") for name, text in response.headers.raw
                 }
-                return Reply(read_completion(response.text, request.max_tokens), headers)
+                answer = read_completion(response.text, request.max_tokens)
+                return Reply(answer, headers, *_details(response.text))
         except TimeoutError as error:
             waited = f"{request.timeout:g} s"
             raise JudgeUnavailableError(f"{request.endpoint}: no complete answer within {waited}") from error
@@ -124,6 +127,16 @@ def read_completion(text: str, max_tokens: int | None) -> RawAnswer:
     except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
         shown = " ".join(text[:120].split())
         raise JudgeUnavailableError(f"the server's reply is no chat completion: {shown!r}") from error
+
+
+def _details(text: str) -> tuple[int, int]:
+    """Cached prompt tokens and reasoning tokens of a chat completion that was read; 0 where it does not say."""
+    if "_details" not in text:
+        return 0, 0
+    usage = json.loads(text, strict=False).get("usage") or {}
+    cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens")
+    reasoning = (usage.get("completion_tokens_details") or {}).get("reasoning_tokens")
+    return _count(cached) or 0, _count(reasoning) or 0
 
 
 def _whole(text: str) -> str:

@@ -1,0 +1,132 @@
+"""``classify batch submit|status|collect|cancel``: OpenAI's Batch API."""
+
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from classifier.batch.api import BatchClient, BatchRun
+from classifier.cli import options as opt
+from classifier.cli.terminal import out, say
+from classifier.errors import EXIT_PARTIAL, SettingsError
+from classifier.inputs import open_input
+from classifier.judges.openai import OpenAIJudge
+from classifier.judges.request import Rung
+from classifier.judges.selection import OPENAI_URL, open_openai
+from classifier.running import default_folder
+from classifier.settings import Settings, load_settings
+from classifier.store import Store
+
+MostTokens = Annotated[
+    int | None, typer.Option("--max-enqueued-tokens", min=1, help="Tokens that may wait on the server at once.")
+]
+
+
+def submit(
+    source: Annotated[
+        Path,
+        typer.Argument(metavar="INPUT|RUN", help="An input to begin with, or a run to go on with.", show_default=False),
+    ],
+    folder: Annotated[
+        Path | None, typer.Option("--out", help="Run folder. Default: outputs/<hub>.", show_default=False)
+    ] = None,
+    model: opt.Model = None,
+    base_url: opt.BaseUrl = None,
+    limit: opt.Limit = None,
+    prompt: opt.Prompt = None,
+    most_tokens: MostTokens = None,
+) -> None:
+    """Send what the store cannot answer as batches; again on RUN it goes on where it stopped."""
+    if source.is_dir():
+        run = BatchRun.open(source)
+    else:
+        opened = open_input(source)
+        opened.check()
+        given = {"model": model, "base_url": base_url, "prompt": prompt, "limit": limit}
+        target = folder or default_folder(opened)
+        run = BatchRun.open(target) if (target / "batch.json").exists() else BatchRun.create(target, source, given)
+        if run.state.settings != given or run.state.input != str(source):
+            raise SettingsError(f"{target}: holds batches of another input or other settings; give another --out")
+    settings = _settings(run)
+    client = _client(settings)
+    if not run.busy:
+        opened = open_input(Path(run.state.input))
+        total = opened.check()
+        with Store(settings.store) as store:
+            judge = open_openai(settings, store, offline=True)
+            _assume(judge)
+            pairs = islice(opened.pairs(), run.state.settings["limit"] or total)
+            if not run.write(pairs, judge, opened.sha256()):
+                out.print("nothing to ask: `classify run` with the same options needs no request")
+                return
+    run.refresh(client)
+    started = run.submit(client, most_tokens)
+    waiting = sum(part.step in ("written", "uploaded") for part in run.state.parts)
+    _print(run)
+    say(f"{started} batches started, {waiting} wait for room in the queue; then: classify batch collect {run.folder}")
+
+
+def status(folder: opt.Run) -> None:
+    """Show how far the batches of RUN are."""
+    run = BatchRun.open(folder)
+    run.refresh(_client(_settings(run)))
+    _print(run)
+
+
+def collect(folder: opt.Run) -> None:
+    """Store the answers of the batches of RUN that ended; partial ones too. Exit code 3 while something is open."""
+    run = BatchRun.open(folder)
+    settings = _settings(run)
+    client = _client(settings)
+    run.refresh(client)
+    with Store(settings.store) as store:
+        for part, imported in run.collect(client, store):
+            counts = sum((found.counts for found in imported), start=type(imported[0].counts)()) if imported else {}
+            shown = ", ".join(f"{count} {what}" for what, count in sorted(counts.items()) if count)
+            out.print(f"{part.file}: {part.status}; {shown or part.problem or 'no answers'}", markup=False)
+            for problem in [p for found in imported for p in found.problems][:3]:
+                say(f"  line {problem.line}: {problem.what}")
+    _print(run)
+    if run.busy:
+        say(f"not all batches ended; later: classify batch collect {run.folder}")
+        raise typer.Exit(EXIT_PARTIAL)
+    say(f"what is still open: classify batch submit {run.folder}; the tables: classify run {run.state.input}")
+
+
+def cancel(folder: opt.Run) -> None:
+    """Stop the batches of RUN; what was answered until then stays and can be collected."""
+    run = BatchRun.open(folder)
+    client = _client(_settings(run))
+    run.refresh(client)
+    asked = run.cancel(client)
+    _print(run)
+    say(f"{asked} batches are being cancelled; then: classify batch collect {run.folder}")
+
+
+def _settings(run: BatchRun) -> Settings:
+    known = {name: value for name, value in run.state.settings.items() if name != "limit"}
+    return load_settings(judge="openai", **known)
+
+
+def _client(settings: Settings) -> BatchClient:
+    if settings.api_key is None and settings.base_url is None:
+        raise SettingsError("the Batch API needs OPENAI_API_KEY in the environment")
+    key = settings.api_key.get_secret_value() if settings.api_key else None
+    return BatchClient(settings.base_url or OPENAI_URL, key)
+
+
+def _assume(judge: OpenAIJudge) -> None:
+    """Where the endpoint was not probed online, take it that it holds a schema, as OpenAI's own does."""
+    if judge.interviewer.capabilities is None:
+        judge.assume(Rung.JSON_SCHEMA)
+
+
+def _print(run: BatchRun) -> None:
+    for part in run.state.parts:
+        state = part.status if part.step == "created" else part.step
+        done = f", {part.completed} done, {part.failed} failed" if part.batch_id else ""
+        problem = f" ({part.problem})" if part.problem else ""
+        out.print(f"{part.file}: {part.requests} requests, {state}{done}{problem}", markup=False)
