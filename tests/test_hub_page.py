@@ -103,6 +103,13 @@ def test_a_missing_title_line_falls_back_to_the_line_before_the_count():
     assert (hub.cited.title, hub.announced, len(hub.citing)) == ("Another Hub", 1204, 1)
 
 
+def test_two_pages_in_one_file_are_refused_with_the_line():
+    page = PAGE.format(count=1, representative="", entries=entries([("T", "S.")]))
+    with pytest.raises(InputError, match=r"two\.txt:14: a second hub page begins here") as caught:
+        read_hub_page(page + page.replace("A Study", "Another Study"), "two.txt")
+    assert "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize("text", ["", "hello", "hub\n", "hub\nOnly a title\n"])
 def test_what_is_no_hub_page_gives_one_line(text):
     with pytest.raises(InputError) as caught:
