@@ -1,4 +1,4 @@
-"""`classify run` as a user starts it, against a real server on loopback: what it costs, what it keeps, what it survives."""
+"""`classify run` as a user starts it, against a real server on loopback: what it costs, keeps and survives."""
 
 import csv
 import json
@@ -134,7 +134,7 @@ def test_changed_parsing_costs_no_request(place):
         "def new(*a, **k):\n"
         "    read = old(*a, **k)\n"
         "    label = read.label.model_copy(update={'rationale': 'read anew'})\n"
-        "    return read._replace(label=label) if hasattr(read, '_replace') else read.model_copy(update={'label': label})\n"
+        "    return read._replace(label=label)\n"
         "d.check = new\n"
         "from classifier.cli import main; main(sys.argv[1:])"
     )

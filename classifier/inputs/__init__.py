@@ -24,8 +24,9 @@ KEPT_PAIRS = 25_000
 class Source:
     """An input that was opened: its pairs, and what can be said of it before they are read (after ``check``).
 
-    ``announced``: how many citing works the source says there are, where it says so. ``warnings``: one line each.
-    ``listed``: how many it lists, by hub_id. ``hub``: the whole hub where the format holds one in memory, ``None`` for a table, which streams.
+    ``announced``: how many citing works the source says there are, where it says so. ``listed``: how many it lists,
+    by hub_id. ``warnings``: one line each. ``hub``: the whole hub where the format holds one in memory, ``None`` for
+    a table, which streams.
     """
 
     def __init__(
@@ -66,8 +67,8 @@ class Source:
             self._checked = kept
         if self.bad_rows and not self.skip_bad_rows:
             shown = "\n".join(str(row.error()) for row in self.bad_rows)
-            count = f"{len(self.bad_rows)} bad value{'s' if len(self.bad_rows) > 1 else ''}"
-            raise InputError(f"{shown}\n{count} in {self.path}; mend them or use --skip-bad-rows")
+            found = f"{len(self.bad_rows)} bad value{'s' if len(self.bad_rows) > 1 else ''}"
+            raise InputError(f"{shown}\n{found} in {self.path}; mend them or use --skip-bad-rows")
         if count == 0:
             raise InputError("lists no citing works", path=self.path, do="there is nothing to label")
         return count
