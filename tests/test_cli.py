@@ -10,11 +10,11 @@ import pytest
 from tests.paths import EXAMPLE, ROOT
 
 
-def classify(*arguments, cwd, env=None, check=None):
+def classify(*arguments, cwd, env=None, check=None, timeout=120):
     clean = {"PATH": os.environ["PATH"], "HOME": str(cwd), "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1"} | (env or {})
     done = subprocess.run(
         [sys.executable, "-m", "classifier", *map(str, arguments)],
-        cwd=cwd, env=clean, capture_output=True, text=True, timeout=120, check=False,
+        cwd=cwd, env=clean, capture_output=True, text=True, timeout=timeout, check=False,
     )  # fmt: skip
     if check is not None:
         assert done.returncode == check, done.stderr
