@@ -64,6 +64,13 @@ def test_a_repeated_entry_counts_once_and_is_said():
     assert any("repeats the entry of line 10" in warning for warning in page.warnings)
 
 
+def test_stray_lines_after_an_entry_are_said():
+    page = PAGE.format(count=3, representative="", entries=entries([("T", "S."), ("U", "S."), ("V", "S.")]))
+    assert not any("stray" in warning for warning in read_hub_page(page).warnings)
+    (said,) = [warning for warning in read_hub_page(page + "About us\n").warnings if "stray" in warning]
+    assert "page:16: entry of 3 lines" in said
+
+
 def test_two_works_of_one_title_stay_two():
     page = read_hub_page(PAGE.format(count=2, representative="", entries=entries([("T", "One."), ("T", "Two.")])))
     assert [w.citing_id for w in page.hub.citing] == ["t", "t-2"]

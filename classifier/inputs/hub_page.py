@@ -117,6 +117,7 @@ def _works(entries: list[list[_Line]], path: Path | str, warnings: list[str]) ->
     works: list[CitingWork] = []
     seen: dict[tuple[str, str], int] = {}
     names = UniqueNames()
+    odd = sum(len(entry) > 2 for entry in entries) < len(entries) / 2
     for entry in entries:
         title, summary = untex(entry[0].text), " ".join(untex(line.text) for line in entry[1:])
         key = (fold(title), fold(summary))
@@ -124,6 +125,11 @@ def _works(entries: list[list[_Line]], path: Path | str, warnings: list[str]) ->
             warnings.append(f"{path}:{entry[0].number}: repeats the entry of line {seen[key]}; counted once: {title!r}")
             continue
         seen[key] = entry[0].number
+        if odd and len(entry) > 2:
+            warnings.append(
+                f"{path}:{entry[0].number}: entry of {len(entry)} lines where most have 2, all taken as its summary; "
+                f"look for stray lines: {title!r}"
+            )
         if not summary:
             warnings.append(f"{path}:{entry[0].number}: entry without a summary: {title!r}")
         works.append(CitingWork(citing_id=names.take(slug(title)), title=title, summary=summary))
