@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from classifier.schema import STANCES, Basis, CitedWork, EvidenceSource, Pair, Polarity, Prediction, Role, Status
 
@@ -13,11 +13,15 @@ OTHER_REASONS = "(other reasons, in predictions.csv)"
 
 
 class Tally:
-    """Counts of one hub, one prediction at a time; memory does not grow with the number of works."""
+    """Counts of one hub, one prediction at a time; memory does not grow with the number of works.
 
-    def __init__(self, cited: CitedWork, announced: int | None = None) -> None:
-        self.cited, self.announced = cited, announced
-        self.listed = self.with_passage = self.needs_review = 0
+    ``announced`` and ``listed``: citing works that the source says there are, and that it lists. ``taken``: works
+    counted here, fewer than ``listed`` after ``--limit`` or an interruption.
+    """
+
+    def __init__(self, cited: CitedWork, announced: int | None = None, listed: int | None = None) -> None:
+        self.cited, self.announced, self._listed = cited, announced, listed
+        self.taken = self.with_passage = self.needs_review = 0
         self.status: Counter[Status] = Counter()
         self.role: Counter[Role] = Counter()
         self.other_roles: Counter[Role] = Counter()
@@ -26,9 +30,14 @@ class Tally:
         self.source: Counter[EvidenceSource] = Counter()
         self.failures: Counter[str] = Counter()
 
+    @property
+    def listed(self) -> int:
+        """How many citing works the source lists; those that were taken where it was not asked."""
+        return self.taken if self._listed is None else self._listed
+
     def add(self, pair: Pair, prediction: Prediction) -> None:
         """Count one work. Only labelled works enter the role and polarity counts."""
-        self.listed += 1
+        self.taken += 1
         self.with_passage += any(context.text.strip() for context in pair.citing.contexts)
         self.status[prediction.status] += 1
         self.source[prediction.evidence_source] += 1
@@ -72,15 +81,16 @@ class Tally:
 class HubTallies:
     """One ``Tally`` a hub, in order of appearance."""
 
-    def __init__(self, announced: int | None = None) -> None:
-        self._announced = announced
+    def __init__(self, announced: int | None = None, listed: Mapping[str, int] | None = None) -> None:
+        self._announced, self._listed = announced, listed or {}
         self._by_hub: dict[str, Tally] = {}
 
     def add(self, pair: Pair, prediction: Prediction) -> None:
         """Count one work under its hub."""
         tally = self._by_hub.get(pair.cited.hub_id)
         if tally is None:
-            tally = self._by_hub[pair.cited.hub_id] = Tally(pair.cited, self._announced)
+            listed = self._listed.get(pair.cited.hub_id)
+            tally = self._by_hub[pair.cited.hub_id] = Tally(pair.cited, self._announced, listed)
         tally.add(pair, prediction)
 
     def __iter__(self) -> Iterator[Tally]:

@@ -109,6 +109,7 @@ class RunWriter:
     def __init__(self, folder: Path) -> None:
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            _sweep(folder)
             self._partial = [folder / f".{name}.{os.getpid()}.partial" for name in (CSV_NAME, JSONL_NAME)]
             self._csv_file = self._partial[0].open("w", encoding="utf-8-sig", newline="")
             self._jsonl = self._partial[1].open("w", encoding="utf-8", newline="\n")
@@ -139,6 +140,26 @@ class RunWriter:
                 partial.unlink(missing_ok=True)
         if kind is None:
             write_json(self.folder / SCHEMA_NAME, table_schema())
+
+
+def _sweep(folder: Path) -> None:
+    """Delete what runs that were killed left half written; files of a run that still lives are kept."""
+    for path in folder.glob(".*.partial"):
+        owner = path.name.split(".")[-2]
+        if owner.isdecimal() and not _alive(int(owner)):
+            path.unlink(missing_ok=True)
+
+
+def _alive(process: int) -> bool:
+    if os.name != "posix":  # elsewhere asking with signal 0 would end the process
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def write_json(path: Path, value: object) -> None:

@@ -90,7 +90,7 @@ async def _run(
     stop: Callable[[], bool],
 ) -> RunResult:
     started = datetime.now(UTC)
-    tallies = HubTallies(source.announced)
+    tallies = HubTallies(source.announced, source.listed)
     folder = options.out or default_folder(source)
     done = 0
     try:

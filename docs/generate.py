@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
@@ -18,7 +22,9 @@ from classifier.outputs import PredictionRow, table_schema
 from classifier.review.reviewed import REVIEWED_COLUMNS
 from classifier.schema import Hub
 
-DOCS = Path(__file__).parent
+DOCS = Path(__file__).resolve().parent
+ROOT = DOCS.parent
+EXAMPLE = ROOT / "examples" / "lets-verify-step-by-step.txt"
 
 
 def commands_page() -> str:
@@ -68,14 +74,34 @@ def _between(page: str, name: str, content: str) -> str:
     return f"{before}{begin}\n{content}\n{end}{rest.partition(end)[2]}"
 
 
+def sample() -> str:
+    """What labelling the example prints, as a Markdown code block, but for progress and the paths at the end.
+
+    The program is started anew in an empty folder, with neither settings nor store of this user.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder) / EXAMPLE.parent.name
+        place.mkdir()
+        shutil.copy(EXAMPLE, place)
+        done = subprocess.run(  # noqa: S603 - our own program
+            [sys.executable, "-m", "classifier", "run", str(EXAMPLE.relative_to(ROOT)), "--judge", "local"],
+            cwd=folder, capture_output=True, text=True, encoding="utf-8", check=True,
+            env={"HOME": folder, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", "PATH": os.environ.get("PATH", "")},
+        )  # fmt: skip
+    lines = [line.rstrip() for line in done.stdout.splitlines() if not line.startswith("outputs/")]
+    return "\n" + "\n".join(f"    {line}" for line in lines) + "\n"
+
+
 def pages() -> dict[Path, str]:
     """Every generated file with its content."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
     review = (DOCS / "review.md").read_text(encoding="utf-8")
     added = "\n".join(f"| `{name}` | {meaning} |" for name, meaning in REVIEWED_COLUMNS.items())
     formats = (DOCS / "formats.md").read_text(encoding="utf-8")
     formats = _between(formats, "input columns", columns_table(TableRow))
     formats = _between(formats, "output columns", columns_table(PredictionRow))
     return {
+        ROOT / "README.md": _between(readme, "sample", sample()),
         DOCS / "benchmarks.md": mapping_page(),
         DOCS / "commands.md": commands_page(),
         DOCS / "formats.md": formats,
@@ -88,10 +114,11 @@ def pages() -> dict[Path, str]:
 def main() -> None:
     """Write the pages, or with ``--check`` say which are stale and exit with 1."""
     check = "--check" in sys.argv[1:]
-    stale = [p for p, text in pages().items() if not p.is_file() or p.read_text(encoding="utf-8") != text]
+    made = pages()
+    stale = [p for p, text in made.items() if not p.is_file() or p.read_text(encoding="utf-8") != text]
     if not check:
         for path in stale:
-            path.write_text(pages()[path], encoding="utf-8", newline="\n")
+            path.write_text(made[path], encoding="utf-8", newline="\n")
     for path in stale:
         print(f"{'stale' if check else 'written'}: {path.relative_to(DOCS.parent)}")
     if check and stale:

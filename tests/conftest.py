@@ -41,6 +41,18 @@ def _scrub_response(response):
     return response
 
 
+@pytest.fixture(autouse=True)
+def _whole_cassette(request):
+    """A recorded test uses all of its cassette: an answer nobody asks for is a request that is no longer sent."""
+    if request.node.get_closest_marker("vcr") is None:
+        yield
+        return
+    cassette = request.getfixturevalue("vcr")
+    yield
+    if request.config.getoption("--record-mode") in (None, "none"):
+        assert cassette.all_played, f"{cassette.play_count} of {len(cassette)} recorded answers were used"
+
+
 @pytest.fixture
 def recorded_url():
     """The base URL for recorded tests: the server of ``make record``, else one that exists in the cassettes only."""

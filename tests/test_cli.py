@@ -10,11 +10,11 @@ import pytest
 from tests.paths import EXAMPLE, ROOT
 
 
-def classify(*arguments, cwd, env=None, check=None):
+def classify(*arguments, cwd, env=None, check=None, timeout=120):
     clean = {"PATH": os.environ["PATH"], "HOME": str(cwd), "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1"} | (env or {})
     done = subprocess.run(
         [sys.executable, "-m", "classifier", *map(str, arguments)],
-        cwd=cwd, env=clean, capture_output=True, text=True, timeout=120, check=False,
+        cwd=cwd, env=clean, capture_output=True, text=True, timeout=timeout, check=False,
     )  # fmt: skip
     if check is not None:
         assert done.returncode == check, done.stderr
@@ -48,8 +48,14 @@ def test_the_reference_run_is_reproduced_byte_for_byte(tmp_path):
 
 
 def test_limit_labels_only_the_first_works(tmp_path):
-    classify("run", EXAMPLE, "--limit", 3, "--out", tmp_path / "r", cwd=tmp_path, check=0)
+    done = classify("run", EXAMPLE, "--limit", 3, "--out", tmp_path / "r", cwd=tmp_path, check=0)
     assert len(rows(tmp_path / "r")) == 3
+    assert "coverage: 93 announced, 50 listed, 3 taken up, 0 with a passage; 3 labelled" in done.stdout
+    coverage = json.loads((tmp_path / "r" / "summary.json").read_text(encoding="utf-8"))["hubs"][0]["coverage"]
+    assert (coverage["announced"], coverage["listed"], coverage["labelled"]) == (93, 50, 3)
+    page = (tmp_path / "r" / "report.html").read_text(encoding="utf-8")
+    assert "<strong>3 of 50</strong> citing works labelled" in page
+    assert "announces 93 citing works and lists 50" in page
 
 
 @pytest.mark.parametrize(

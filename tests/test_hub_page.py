@@ -64,6 +64,13 @@ def test_a_repeated_entry_counts_once_and_is_said():
     assert any("repeats the entry of line 10" in warning for warning in page.warnings)
 
 
+def test_stray_lines_after_an_entry_are_said():
+    page = PAGE.format(count=3, representative="", entries=entries([("T", "S."), ("U", "S."), ("V", "S.")]))
+    assert not any("stray" in warning for warning in read_hub_page(page).warnings)
+    (said,) = [warning for warning in read_hub_page(page + "About us\n").warnings if "stray" in warning]
+    assert "page:16: entry of 3 lines" in said
+
+
 def test_two_works_of_one_title_stay_two():
     page = read_hub_page(PAGE.format(count=2, representative="", entries=entries([("T", "One."), ("T", "Two.")])))
     assert [w.citing_id for w in page.hub.citing] == ["t", "t-2"]
@@ -101,6 +108,13 @@ def test_a_missing_title_line_falls_back_to_the_line_before_the_count():
     page = "Another Hub\n1,204 papers cite this work.\nciting papers explorer\n-\nT\nS."
     hub = read_hub_page(page).hub
     assert (hub.cited.title, hub.announced, len(hub.citing)) == ("Another Hub", 1204, 1)
+
+
+def test_two_pages_in_one_file_are_refused_with_the_line():
+    page = PAGE.format(count=1, representative="", entries=entries([("T", "S.")]))
+    with pytest.raises(InputError, match=r"two\.txt:14: a second hub page begins here") as caught:
+        read_hub_page(page + page.replace("A Study", "Another Study"), "two.txt")
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("text", ["", "hello", "hub\n", "hub\nOnly a title\n"])

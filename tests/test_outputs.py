@@ -1,6 +1,9 @@
 import asyncio
 import csv
 import json
+import os
+import subprocess
+import sys
 
 import pandas as pd
 import pytest
@@ -82,6 +85,17 @@ def test_a_failed_run_leaves_the_last_results_alone(tmp_path):
         raise RuntimeError
     assert (tmp_path / "predictions.jsonl").read_bytes() == before
     assert not list(tmp_path.glob(".*partial"))
+
+
+def test_what_a_killed_run_left_is_swept_and_a_living_one_is_left_alone(tmp_path):
+    ended = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
+    dead = tmp_path / f".predictions.csv.{int(ended.stdout)}.partial"
+    living = tmp_path / f".predictions.csv.{os.getppid()}.partial"
+    dead.touch()
+    living.touch()
+    with RunWriter(tmp_path):
+        pass
+    assert [path.name for path in tmp_path.glob(".*")] == [living.name]
 
 
 def test_a_broken_run_file_names_the_line(tmp_path):

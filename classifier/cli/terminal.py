@@ -40,7 +40,8 @@ def print_tallies(tallies: HubTallies, most: int = 3) -> None:
     for tally in hubs[:most]:
         summary = tally.status
         out.print(Text(plain(tally.cited.title), style="bold"))
-        listed = f"{tally.listed} listed"
+        taken = f", {tally.taken} taken up" if tally.taken != tally.listed else ""
+        listed = f"{tally.listed} listed{taken}"
         announced = f"{tally.announced} announced, " if tally.announced is not None else ""
         out.print(
             f"coverage: {announced}{listed}, {tally.with_passage} with a passage; "

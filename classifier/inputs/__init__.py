@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,8 +24,9 @@ KEPT_PAIRS = 25_000
 class Source:
     """An input that was opened: its pairs, and what can be said of it before they are read (after ``check``).
 
-    ``announced``: how many citing works the source says there are, where it says so. ``warnings``: one line each.
-    ``hub``: the whole hub where the format holds one in memory, ``None`` for a table, which streams.
+    ``announced``: how many citing works the source says there are, where it says so. ``listed``: how many it lists,
+    by hub_id. ``warnings``: one line each. ``hub``: the whole hub where the format holds one in memory, ``None`` for
+    a table, which streams.
     """
 
     def __init__(
@@ -35,6 +37,7 @@ class Source:
         self.bad_rows: list[BadRow] = []
         self.first_hub: str | None = None
         self.several_hubs = False
+        self.listed: Counter[str] = Counter()
         self._checked: list[Pair] | None = None
 
     def pairs(self) -> Iterator[Pair]:
@@ -51,21 +54,21 @@ class Source:
 
         Raises ``InputError`` with one line a bad row unless they are skipped, or where nothing is left.
         """
-        self._checked, self.first_hub, self.several_hubs = None, None, False
+        self._checked, self.first_hub, self.several_hubs, self.listed = None, None, False, Counter()
         kept: list[Pair] = []
         count = 0
         for count, pair in enumerate(self.pairs(), start=1):
             if count <= KEPT_PAIRS:
                 kept.append(pair)
+            self.listed[pair.cited.hub_id] += 1
             self.first_hub = self.first_hub or pair.cited.hub_id
             self.several_hubs = self.several_hubs or pair.cited.hub_id != self.first_hub
         if self.hub is None and count <= KEPT_PAIRS:
             self._checked = kept
         if self.bad_rows and not self.skip_bad_rows:
             shown = "\n".join(str(row.error()) for row in self.bad_rows)
-            raise InputError(
-                f"{shown}\n{len(self.bad_rows)} bad values in {self.path}; mend them or use --skip-bad-rows"
-            )
+            found = f"{len(self.bad_rows)} bad value{'s' if len(self.bad_rows) > 1 else ''}"
+            raise InputError(f"{shown}\n{found} in {self.path}; mend them or use --skip-bad-rows")
         if count == 0:
             raise InputError("lists no citing works", path=self.path, do="there is nothing to label")
         return count
@@ -88,7 +91,9 @@ def open_input(path: Path, *, skip_bad_rows: bool = False) -> Source:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InputError(f"not UTF-8 text at byte {error.start}", path=path) from error
+        raise InputError(
+            f"not UTF-8 text at byte {error.start}", path=path, do="save it again with the encoding UTF-8"
+        ) from error
     page = read_hub_page(text, path)
     return Source(path, hub=page.hub, warnings=page.warnings)
 

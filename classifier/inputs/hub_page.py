@@ -44,7 +44,7 @@ class HubPage(NamedTuple):
 
 def read_hub_page(text: str, path: Path | str = "hub page") -> HubPage:
     """The hub that ``text`` shows. Raises ``InputError`` where there is no title or no hub page at all."""
-    sections, announced, before_status = _sections(text)
+    sections, announced, before_status = _sections(text, path)
     title = untex(sections["hub"][0].text) if sections.get("hub") else before_status
     if not title:
         raise InputError(
@@ -55,7 +55,7 @@ def read_hub_page(text: str, path: Path | str = "hub page") -> HubPage:
     if "explorer" not in sections and "representative" not in sections and announced is None:
         raise InputError(
             "this is not a hub page: neither a count of citing papers nor a list of them", path=path,
-            do="save the whole hub page as text, or give a table (see docs/inputs.md)",
+            do="save the whole hub page as text, or give a table (see docs/formats.md)",
         )  # fmt: skip
     warnings: list[str] = []
     works = _works(_entries(sections.get("explorer", [])), path, warnings)
@@ -70,8 +70,11 @@ def read_hub_page(text: str, path: Path | str = "hub page") -> HubPage:
     return HubPage(hub, tuple(warnings))
 
 
-def _sections(text: str) -> tuple[dict[str, list[_Line]], int | None, str]:
-    """Lines by section, the announced count, and the line that stood before the count."""
+def _sections(text: str, path: Path | str) -> tuple[dict[str, list[_Line]], int | None, str]:
+    """Lines by section, the announced count, and the line that stood before the count.
+
+    Raises ``InputError`` at the count of a second page: its works would be taken for those of the first hub.
+    """
     sections: dict[str, list[_Line]] = {}
     current: list[_Line] | None = None
     announced: int | None = None
@@ -87,6 +90,9 @@ def _sections(text: str) -> tuple[dict[str, list[_Line]], int | None, str]:
         elif counted and announced is None:
             announced, before_status = int(re.sub(r"\D", "", counted.group(1))), untex(previous)
             current = None
+        elif counted and "explorer" in sections:
+            raise InputError("a second hub page begins here", path=path, line=number, value=line[:80],
+                             do="save each page as a file of its own")  # fmt: skip
         elif current is not None:
             current.append(_Line(number, line))
         previous = line
@@ -111,6 +117,7 @@ def _works(entries: list[list[_Line]], path: Path | str, warnings: list[str]) ->
     works: list[CitingWork] = []
     seen: dict[tuple[str, str], int] = {}
     names = UniqueNames()
+    odd = sum(len(entry) > 2 for entry in entries) < len(entries) / 2
     for entry in entries:
         title, summary = untex(entry[0].text), " ".join(untex(line.text) for line in entry[1:])
         key = (fold(title), fold(summary))
@@ -118,6 +125,11 @@ def _works(entries: list[list[_Line]], path: Path | str, warnings: list[str]) ->
             warnings.append(f"{path}:{entry[0].number}: repeats the entry of line {seen[key]}; counted once: {title!r}")
             continue
         seen[key] = entry[0].number
+        if odd and len(entry) > 2:
+            warnings.append(
+                f"{path}:{entry[0].number}: entry of {len(entry)} lines where most have 2, all taken as its summary; "
+                f"look for stray lines: {title!r}"
+            )
         if not summary:
             warnings.append(f"{path}:{entry[0].number}: entry without a summary: {title!r}")
         works.append(CitingWork(citing_id=names.take(slug(title)), title=title, summary=summary))

@@ -22,6 +22,8 @@ from classifier.schema import CitationContext, CitedWork, CitingWork, Pair, Work
 from classifier.tex import untex
 
 MAX_YEAR = 2100
+_EXTRA = "\0extra cells"
+"""Where the reader puts cells beyond the header's columns; no column can have this name."""
 
 
 def _blank(value: object) -> object:
@@ -131,19 +133,22 @@ def _csv(path: Path) -> Iterator[RawRow]:
         head = file.readline()
         file.seek(0)
         delimiter = max(",;\t", key=head.count)
-        reader = csv.DictReader(file, delimiter=delimiter, strict=True)
+        reader = csv.DictReader(file, delimiter=delimiter, strict=True, restkey=_EXTRA)
+        last = 0
         try:
             known = set(reader.fieldnames or ()) & set(TableRow.model_fields)
             if "title" not in known:
                 raise InputError(
-                    "no column 'title'", path=path, line=1, value=head.strip()[:80], do="see docs/inputs.md"
+                    "no column 'title'", path=path, line=1, value=head.strip()[:80], do="see docs/formats.md"
                 )
             for row in reader:
-                if None in row:
-                    raise InputError("more cells than the header has columns", path=path, line=reader.line_num)
-                yield reader.line_num, row
+                last = reader.line_num
+                yield last, row
         except csv.Error as error:
-            raise InputError(f"broken CSV: {error}", path=path, line=reader.line_num) from error
+            raise InputError(
+                f"broken CSV in the row that begins here: {error}", path=path, line=last + 1,
+                do="look for a quote that is never closed",
+            ) from error  # fmt: skip
 
 
 def _jsonl(path: Path) -> Iterator[RawRow]:
@@ -178,16 +183,19 @@ def table_pairs(path: Path, bad: list[BadRow]) -> Iterator[Pair]:
 
     Raises ``InputError`` where the file as a whole cannot be read.
     """
+    above: CitedWork | None = None
     hub: CitedWork | None = None
     work: CitingWork | None = None
     seen: set[bytes] = set()  # digests, so that a million ids take some 80 MB
     for line, raw in raw_rows(path):
         row = _typed(path, line, raw, bad)
         if row is None:
+            above = _hub_of_bad(raw, above)
             continue
-        row_hub = _hub(row, hub)
+        row_hub = above = _hub(row, above)
         if row_hub is None:
-            bad.append(BadRow(str(path), line, "hub_title", row.hub_title, "missing in the first row"))
+            what = "missing, and no row above says which hub it is"
+            bad.append(BadRow(str(path), line, "hub_title", row.hub_title, what))
             continue
         row_work = _work(row)
         if hub == row_hub and work is not None and row_work.citing_id == work.citing_id and row_work.contexts:
@@ -210,6 +218,10 @@ def _typed(path: Path, line: int, raw: dict[str, Any], bad: list[BadRow]) -> Tab
     if set(raw) == {""}:
         bad.append(BadRow(str(path), line, "(line)", raw[""], "not a JSON object"))
         return None
+    if _EXTRA in raw:
+        what = "more cells than the header has columns; a cell with the delimiter in it wants quotes"
+        bad.append(BadRow(str(path), line, "(row)", raw[_EXTRA], what))
+        return None
     try:
         return TableRow.model_validate(raw)
     except ValidationError as error:
@@ -219,6 +231,19 @@ def _typed(path: Path, line: int, raw: dict[str, Any], bad: list[BadRow]) -> Tab
     except ValueError as error:
         bad.append(BadRow(str(path), line, "(row)", None, f"broken JSON in a cell: {error}"))
     return None
+
+
+def _hub_of_bad(raw: dict[str, Any], above: CitedWork | None) -> CitedWork | None:
+    """The hub that the rows below a bad row inherit; ``None`` where that cannot be told, so that none is guessed."""
+    if set(raw) == {""}:
+        return None if "hub_" in str(raw[""]) else above
+    cells = {name: _blank(raw.get(name)) for name in ("hub_id", "hub_title", "hub_abstract")}
+    if _EXTRA in raw:  # a comma too many may have shifted every cell
+        return None if any(cells.values()) else above
+    try:
+        return _hub(TableRow.model_validate(cells | {"title": "-"}), above)
+    except ValidationError:
+        return None
 
 
 def _hub(row: TableRow, above: CitedWork | None) -> CitedWork | None:

@@ -21,7 +21,7 @@ from classifier.store import RawAnswer, Store
 MAX_LOST_IN_A_ROW = 64
 """So many requests given up one after the other mean that the server is gone: the run stops and says so."""
 
-NOT_STORED = "the answer is not in the store; run without --offline, or import it (classify batch)"
+NOT_STORED = "the answer is not in the store; run without --offline, or import it (classify cache import, or batch)"
 
 
 class Transcript(NamedTuple):

@@ -107,7 +107,7 @@ def gather(run: Path, hub_id: str | None = None) -> Gathered:
     """
     hub = open_run(run, hub_id)
     cited = hub.cited
-    tally = _SplitTally(cited, hub.coverage["announced"])
+    tally = _SplitTally(cited, hub.coverage["announced"], hub.coverage["listed"])
     listed: list[Result] = []
     for result in hub.results():
         tally.add(Pair(cited, result.citing), result.prediction)
@@ -138,8 +138,8 @@ def gather(run: Path, hub_id: str | None = None) -> Gathered:
 class _SplitTally(Tally):
     """A tally that also splits each label by basis, evidence source and year."""
 
-    def __init__(self, cited: CitedWork, announced: int | None) -> None:
-        super().__init__(cited, announced)
+    def __init__(self, cited: CitedWork, announced: int | None, listed: int | None) -> None:
+        super().__init__(cited, announced, listed)
         self.by_basis: Counter[tuple[str, str, Basis]] = Counter()
         self.by_source: Counter[tuple[str, str, EvidenceSource]] = Counter()
         self.years: dict[int, Counter[str]] = {}
