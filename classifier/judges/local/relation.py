@@ -150,7 +150,11 @@ def relate(title: str, abstract: str, text: str, common: CommonWords) -> Relatio
         return Relation("background", 0.35, *span, term.text, f"shares the hub's own {term.text!r} (S6)")
     topic = _topic(title, abstract, tokens, common)
     if topic is None:
-        return None
+        word = _topic_word(title, abstract, tokens, common)
+        if word is None:
+            return None
+        shared = text[word.start : word.end]
+        return Relation("background", 0.25, word.start, word.end, shared, f"shares the hub's topic word {shared!r} (S6)")
     words = text[topic[0] : topic[1]]
     if len(words.split()) >= 3 and _USE.search(text[max(0, topic[0] - 25) : topic[0]]):
         return Relation("uses_method", 0.35, *topic, words, f"puts to use what the hub is about, {words!r} (S2)")
@@ -177,6 +181,14 @@ def _topic(title: str, abstract: str, tokens: list[Token], common: CommonWords) 
             return run[0].start, run[-1].end
         run = []
     return None
+
+
+def _topic_word(title: str, abstract: str, tokens: list[Token], common: CommonWords) -> Token | None:
+    """The first word that the hub has in its title or repeats, and that is not common in research prose."""
+    counts = Counter(t.form for t in scan(f"{title}. {abstract}"))
+    titled = {t.form for t in scan(title)}
+    own = {w for w, n in counts.items() if len(w) > 2 and (n > 1 or w in titled) and w not in _STOP and w not in common}
+    return next((token for token in tokens if token.form in own and token.form[0].isalpha()), None)
 
 
 def _find(term: OwnTerm, tokens: list[Token], text: str) -> tuple[int, int] | None:
