@@ -32,6 +32,7 @@ LISTS = (semantic_scholar.NAME, openalex.NAME, opencitations.NAME, europepmc.NAM
 SOURCES = (*LISTS, arxiv.NAME)
 DEFAULT_SOURCES = (semantic_scholar.NAME, openalex.NAME, opencitations.NAME)
 INPUT_SUFFIXES = TABLE_SUFFIXES | {".json", ".txt", ".bib", ".ris"}
+NO_LIST = "no source gave a list of citing works:"
 Say = Callable[[str], None]
 
 
@@ -119,13 +120,12 @@ class _Fetch:
         self.say(f"hub: {cited.title} ({cited.year or 'year unknown'})")
         for path in self.options.lists:
             self._list_file(path)
-        failed = [name for name in LISTS if name in self.options.sources and not self._list(name, cited)]
-        asked = [name for name in self.options.sources if name in LISTS]
-        if len(self.staging) == 0 and asked and len(failed) == len(asked):
-            raise SourceError("no source gave a list of citing works:\n" + "\n".join(row.detail for row in self.rows))
+        came = [self._list(name, cited) for name in LISTS if name in self.options.sources]
         passages = Passages(self.staging, cited, self.rows, self.say)
         if self.options.fulltext:
             self.provenance.append(passages.from_folder(self.options.fulltext, grobid))
+        if len(self.staging) == 0 and came and not any(came):
+            raise SourceError("\n".join([NO_LIST, *(row.detail for row in self.rows if row.source in LISTS)]))
         self.provenance += passages.from_services(self.client, self.settings, self.options.sources, self.options.limit)
         self._advise()
         return self._write(cited)
@@ -232,7 +232,10 @@ class _Fetch:
         for work in works:
             if work.title or self.staging.knows(work.ids):
                 self.staging.add(work, f"list:{path.name}")
-        untitled = [(w.ids, str(w.year or "")) for w in works if not w.title and not self.staging.knows(w.ids)]
+        named = [w for w in works if w.title or any(w.ids.model_dump().values())]
+        if len(named) < len(works):
+            self._failed(f"list:{path.name}", f"{len(works) - len(named)} entries", "neither a title nor an identifier")
+        untitled = [(w.ids, str(w.year or "")) for w in named if not w.title and not self.staging.knows(w.ids)]
         service = opencitations.host(self.settings)
         for start in range(0, len(untitled), opencitations.META_BATCH):
             batch = untitled[start : start + opencitations.META_BATCH]

@@ -163,3 +163,17 @@ def test_a_benchmark_asks_a_model_with_examples_and_stores_its_answers(gold: Pat
     found = json.loads((tmp_path / "results" / "scicite-m-2-shots.json").read_text(encoding="utf-8"))
     assert (found["judge"], found["trained_on"], found["shots"], found["rows"]) == ("openai", "unknown", 2, 3)
     assert found["accuracy"]["value"] == pytest.approx(2 / 3)
+
+
+def test_calibrate_makes_its_folder_and_tells_what_it_cannot_do(gold: Path, tmp_path: Path) -> None:
+    classify("run", gold / "items.jsonl", "--judge", "local", "--out", tmp_path / "local")
+    asked = ("calibrate", tmp_path / "local", "--gold", gold, "--out")
+    assert classify(*asked, tmp_path / "new" / "c.json").exit_code == 0
+    assert (tmp_path / "new" / "c.json").is_file()
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    with pytest.raises(InputError, match="cannot be written"):
+        classify(*asked, tmp_path / "file" / "c.json")
+    with pytest.raises(SettingsError, match="--field 'bar' is unknown"):
+        classify(*asked, tmp_path / "c.json", "--field", "bar")
+    with pytest.raises(SettingsError, match="--guarantee 'bar' is unknown"):
+        classify(*asked, tmp_path / "c.json", "--guarantee", "bar")
