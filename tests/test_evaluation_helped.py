@@ -177,3 +177,25 @@ def test_calibrate_makes_its_folder_and_tells_what_it_cannot_do(gold: Path, tmp_
         classify(*asked, tmp_path / "c.json", "--field", "bar")
     with pytest.raises(SettingsError, match="--guarantee 'bar' is unknown"):
         classify(*asked, tmp_path / "c.json", "--guarantee", "bar")
+
+
+def test_examples_reach_answers_that_only_come_in_files(gold: Path, tmp_path: Path) -> None:
+    items, asked = gold / "items.jsonl", ("--model", "m", "--examples", gold, "--shots", 3)
+    requests, answers = tmp_path / "requests.jsonl", tmp_path / "answers.jsonl"
+    assert classify("batch", "export", items, requests, "--base-url", "file:me", *asked).exit_code == 0
+    records = [json.loads(line) for line in requests.read_text(encoding="utf-8").splitlines()]
+    assert len(records) == 30
+    assert all(one["body"]["messages"][-1]["content"].count("Label: role") == 3 for one in records)
+    write(
+        answers,
+        [
+            {"custom_id": r["custom_id"], "content": answer_json(evidence=quoted(r["body"])), "model": "m"}
+            for r in records
+        ],
+    )
+    assert classify("batch", "import", requests, answers).exit_code == 0
+    done = classify("run", items, "--judge", "openai", "--base-url", "file:me", *asked, "--out", tmp_path / "run")
+    assert done.exit_code == 0, done.output
+    without = classify("run", items, "--judge", "openai", "--base-url", "file:me", "--model", "m",
+                       "--out", tmp_path / "without")  # fmt: skip
+    assert without.exit_code == 3, "an answer to another prompt is no answer to this one"
