@@ -1,4 +1,5 @@
 import json
+import re
 
 import pytest
 
@@ -39,6 +40,12 @@ def test_what_is_written_is_read_back(tmp_path, name):
     assert first.authors[0] == "Müller, Jörg"
     assert first.title.replace("{", "").replace("}", "") == "Über curly 100% & more"
     assert (second.title, second.year) == ("A title: with colon", None)
+
+
+def test_ris_holds_nothing_but_tagged_lines(tmp_path):
+    write_list(WORKS, tmp_path / "w.ris")
+    lines = (tmp_path / "w.ris").read_text(encoding="utf-8").splitlines()
+    assert all(re.match(r"[A-Z][A-Z0-9]  - ", line) for line in lines if line)
 
 
 def test_bibtex_as_people_write_it(tmp_path):

@@ -179,6 +179,36 @@ def test_calibrate_makes_its_folder_and_tells_what_it_cannot_do(gold: Path, tmp_
         classify(*asked, tmp_path / "c.json", "--guarantee", "bar")
 
 
+def test_a_calibration_is_for_its_judge_and_a_fused_run_has_its_own(gold: Path, tmp_path: Path) -> None:
+    items = gold / "items.jsonl"
+    with HostileServer(says_background) as server:
+        asked = ("--base-url", server.url, "--model", "m")
+        classify("run", items, *asked, "--out", tmp_path / "model")
+        classify("run", items, "--judge", "local", "--out", tmp_path / "local")
+        fit = ("calibrate", tmp_path / "model", "--gold", gold, "--out")
+        classify(*fit, tmp_path / "f.json", "--fuse", tmp_path / "local")
+        classify(*fit, tmp_path / "plain.json")
+        fused = (*asked, "--fuse", tmp_path / "f.json")
+        with pytest.raises(SettingsError, match="fitted for openai m, this run asks fused m"):
+            classify("run", items, *fused, "--calibration", tmp_path / "plain.json")
+        with pytest.raises(SettingsError, match="fitted for openai m, this run asks local"):
+            classify("run", items, "--judge", "local", "--calibration", tmp_path / "plain.json")
+        classify("run", items, *fused, "--out", tmp_path / "fused")
+        level = ("--error-level", 0.9)
+        classify("calibrate", tmp_path / "fused", "--gold", gold, "--out", tmp_path / "own.json", *level)
+        rows = [json.loads(line) for line in items.read_text(encoding="utf-8").splitlines()]
+        other = {**rows[0], "citing_id": "new", "contexts": [{"text": "Bees were also studied by [[Lund]]."}]}
+        new = write(tmp_path / "new.jsonl", [*rows, other])
+        calibrated = (*fused, "--calibration", tmp_path / "own.json", "--offline")
+        done = classify("run", new, *calibrated, "--out", tmp_path / "calibrated")
+    assert done.exit_code == 0, done.output
+    predictions = read_run(tmp_path / "calibrated").predictions
+    assert sum(one.judge == "fused" for one in predictions.values()) == 30
+    alone = predictions["bees", "new"]
+    assert (alone.judge, alone.status) == ("local", Status.ABSTAINED)
+    assert "only judge local answered" in str(alone.failure)
+
+
 def test_examples_reach_answers_that_only_come_in_files(gold: Path, tmp_path: Path) -> None:
     items, asked = gold / "items.jsonl", ("--model", "m", "--examples", gold, "--shots", 3)
     requests, answers = tmp_path / "requests.jsonl", tmp_path / "answers.jsonl"

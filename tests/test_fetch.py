@@ -355,6 +355,8 @@ def test_full_texts_on_disk_are_enough_without_any_service(tmp_path):
         assert server.requests == []
     assert done.stdout.startswith("o.json: 1 citing works, 1 with a passage, 3 passages, 0 requests"), done.stderr
     assert done.returncode == 3, "the lists that could not be asked are said"
+    outcomes = {row["source"]: row["outcome"] for row in table(tmp_path / "o.report.csv")}
+    assert outcomes["openalex"] == "failed", "not asked is not the same as not known"
 
 
 def test_nothing_at_all_is_an_error(tmp_path):
