@@ -110,6 +110,7 @@ class _Fetch:
         self, options: FetchOptions, settings: SourceSettings, client: SourceClient, staging: Staging, say: Say
     ) -> None:
         self.options, self.settings, self.client, self.staging, self.say = options, settings, client, staging, say
+        self.finder = Finder(client, settings, options.sources, say)
         self.provenance: list[Provenance] = []
         self.rows: list[Row] = []
         self.announced: int | None = None
@@ -119,13 +120,12 @@ class _Fetch:
         self.say(f"hub: {cited.title} ({cited.year or 'year unknown'})")
         for path in self.options.lists:
             self._list_file(path)
-        failed = [name for name in LISTS if name in self.options.sources and not self._list(name, cited)]
-        asked = [name for name in self.options.sources if name in LISTS]
-        if len(self.staging) == 0 and asked and len(failed) == len(asked):
-            raise SourceError("no source gave a list of citing works:\n" + "\n".join(row.detail for row in self.rows))
+        came = [self._list(name, cited) for name in LISTS if name in self.options.sources]
         passages = Passages(self.staging, cited, self.rows, self.say)
         if self.options.fulltext:
             self.provenance.append(passages.from_folder(self.options.fulltext, grobid))
+        if len(self.staging) == 0 and came and not any(came):
+            raise SourceError("no source gave a list of citing works:\n" + "\n".join(r.detail for r in self.rows))
         self.provenance += passages.from_services(self.client, self.settings, self.options.sources, self.options.limit)
         self._advise()
         return self._write(cited)
@@ -142,7 +142,6 @@ class _Fetch:
 
     def _hub_of(self, what: str) -> CitedWork:
         """The hub's own record; an input file also gives its works, which keep their ids and order."""
-        finder = Finder(self.client, self.settings, self.options.sources, self.say)
         path = Path(what)
         if path.suffix.lower() in INPUT_SUFFIXES and not path.exists() and " " not in what:
             raise InputError("no such file", path=path)
@@ -151,30 +150,28 @@ class _Fetch:
             self.announced, self.provenance = hub.announced, list(hub.provenance)
             for work in hub.citing:
                 self.staging.add(work, "input")
-            self.provenance.append(
-                Provenance(source=f"input:{path.name}", retrieved_at=now(), note=f"{len(hub.citing)} works")
-            )
-            return self._enriched(hub, finder)
-        candidates = finder.find(what)
+            count = f"{len(hub.citing)} works"
+            self.provenance.append(Provenance(source=f"input:{path.name}", retrieved_at=now(), note=count))
+            return self._enriched(hub)
+        candidates = self.finder.find(what)
         counts = [c.cited_by for c in candidates if c.cited_by is not None]
         self.announced = counts[0] if counts else None
         for c in candidates:
             said = f"; says it is cited {c.cited_by} times" if c.cited_by is not None else ""
-            self.provenance.append(
-                Provenance(source=c.source, retrieved_at=c.retrieved_at, note=f"record of the hub{said}")
-            )
+            note = f"record of the hub{said}"
+            self.provenance.append(Provenance(source=c.source, retrieved_at=c.retrieved_at, note=note))
         return merged(candidates)
 
-    def _enriched(self, hub: Hub, finder: Finder) -> CitedWork:
+    def _enriched(self, hub: Hub) -> CitedWork:
         if not any(name in LISTS for name in self.options.sources):
             return hub.cited
         try:
-            found = finder.same(hub.cited)
+            found = self.finder.same(hub.cited)
         except ClassifierError as error:
             if isinstance(error, InputError) and self.options.fulltext is None:
                 raise  # nothing can be fetched before the user says which work is meant
             self._failed("hub", hub.cited.title, f"the hub was not found in the sources: {error}")
-            return hub.cited
+            found = []
         if not found:
             return hub.cited
         record = merged(found)
@@ -205,6 +202,9 @@ class _Fetch:
                     notes.append(f"stopped at --limit {self.options.limit}")
                     break
         except NotCoveredError as error:
+            if name in self.finder.failed:
+                self._failed(name, "list of citing works", f"{name}: the hub could not be looked up there")
+                return False
             self.rows.append(Row(name, "list of citing works", "not covered", str(error)))
             self.provenance.append(Provenance(source=name, retrieved_at=now(), note=str(error)))
             self.say(str(error))
@@ -232,7 +232,10 @@ class _Fetch:
         for work in works:
             if work.title or self.staging.knows(work.ids):
                 self.staging.add(work, f"list:{path.name}")
-        untitled = [(w.ids, str(w.year or "")) for w in works if not w.title and not self.staging.knows(w.ids)]
+        named = [w for w in works if w.title or any(w.ids.model_dump().values())]
+        if len(named) < len(works):
+            self._failed(f"list:{path.name}", f"{len(works) - len(named)} entries", "neither a title nor an identifier")
+        untitled = [(w.ids, str(w.year or "")) for w in named if not w.title and not self.staging.knows(w.ids)]
         service = opencitations.host(self.settings)
         for start in range(0, len(untitled), opencitations.META_BATCH):
             batch = untitled[start : start + opencitations.META_BATCH]

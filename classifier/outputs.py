@@ -169,6 +169,15 @@ def write_json(path: Path, value: object) -> None:
     partial.replace(path)
 
 
+def write_text(path: Path, text: str) -> None:
+    """``text`` as UTF-8, its folder made where absent. Raises ``InputError`` where it cannot be written."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise InputError(f"cannot be written: {error.strerror}", path=path) from error
+
+
 def table_schema() -> dict[str, object]:
     """The Frictionless Table Schema (v2) of ``predictions.csv``, made from ``PredictionRow``."""
     properties = PredictionRow.model_json_schema()

@@ -17,6 +17,7 @@ import typer
 
 from classifier.cli import app
 from classifier.evaluation.benchmarks.pages import mapping_page
+from classifier.evaluation.croissant import croissant
 from classifier.inputs.tables import TableRow
 from classifier.outputs import PredictionRow, table_schema
 from classifier.review.reviewed import REVIEWED_COLUMNS
@@ -25,6 +26,7 @@ from classifier.schema import Hub
 DOCS = Path(__file__).resolve().parent
 ROOT = DOCS.parent
 EXAMPLE = ROOT / "examples" / "lets-verify-step-by-step.txt"
+PERTURBATIONS = ROOT / "eval" / "perturbations"
 
 
 def commands_page() -> str:
@@ -95,6 +97,9 @@ def sample() -> str:
 def pages() -> dict[Path, str]:
     """Every generated file with its content."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    perturbed = croissant(
+        PERTURBATIONS, name="perturbations", description="Perturbed citation contexts with what each label must do"
+    )
     review = (DOCS / "review.md").read_text(encoding="utf-8")
     added = "\n".join(f"| `{name}` | {meaning} |" for name, meaning in REVIEWED_COLUMNS.items())
     formats = (DOCS / "formats.md").read_text(encoding="utf-8")
@@ -102,6 +107,7 @@ def pages() -> dict[Path, str]:
     formats = _between(formats, "output columns", columns_table(PredictionRow))
     return {
         ROOT / "README.md": _between(readme, "sample", sample()),
+        PERTURBATIONS / "croissant.json": json.dumps(perturbed, indent=2, ensure_ascii=False) + "\n",
         DOCS / "benchmarks.md": mapping_page(),
         DOCS / "commands.md": commands_page(),
         DOCS / "formats.md": formats,

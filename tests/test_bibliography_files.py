@@ -1,9 +1,11 @@
 import json
+import re
 
 import pytest
 
 from classifier.errors import InputError
 from classifier.fetching import FetchOptions, fetch
+from classifier.inputs import open_input
 from classifier.inputs.bibliography_files import read_list, write_list
 from classifier.schema import CitingWork, Hub, WorkIds
 from tests.paths import SHARED
@@ -38,6 +40,12 @@ def test_what_is_written_is_read_back(tmp_path, name):
     assert first.authors[0] == "Müller, Jörg"
     assert first.title.replace("{", "").replace("}", "") == "Über curly 100% & more"
     assert (second.title, second.year) == ("A title: with colon", None)
+
+
+def test_ris_holds_nothing_but_tagged_lines(tmp_path):
+    write_list(WORKS, tmp_path / "w.ris")
+    lines = (tmp_path / "w.ris").read_text(encoding="utf-8").splitlines()
+    assert all(re.match(r"[A-Z][A-Z0-9]  - ", line) for line in lines if line)
 
 
 def test_bibtex_as_people_write_it(tmp_path):
@@ -93,6 +101,27 @@ def test_bad_lists_get_one_line(tmp_path, name, text, says):
     with pytest.raises(InputError, match=says) as error:
         list(read_list(path))
     assert name in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("a.bib", "@misc{a,}"), ("a.ris", ""), ("a.csl.json", "[]"), ("a.csv", "oci,citing,cited\n")]
+)
+def test_a_list_is_no_hub_and_says_what_to_do(tmp_path, name, text):
+    path = tmp_path / name
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=f"classify fetch HUB --list {name}"):
+        open_input(path).check()
+
+
+def test_an_entry_with_neither_title_nor_identifier_is_a_row_and_costs_no_request(tmp_path):
+    path = tmp_path / "w.bib"
+    path.write_text("@misc{a, author={X}}\n@misc{b, title={Known}}\n", encoding="utf-8")
+    with ReplayServer(services) as server:
+        result = fetch("2305.20050", FetchOptions(tmp_path / "h.json", ("semantic_scholar",), (path,)), lambda _: None,
+                       settings_for(server, tmp_path))  # fmt: skip
+        assert not any("/meta/" in request.path for request in server.requests)
+    assert [(row.source, row.item) for row in result.rows] == [("list:w.bib", "1 entries")]
+    assert "Known" in {work.title for work in Hub.model_validate_json(result.hub.read_bytes()).citing}
 
 
 @pytest.mark.skipif(not (SHARED / "interchange").is_dir(), reason="no CSL schema")

@@ -24,7 +24,7 @@ from classifier.evaluation.conformal import Guarantee, fit_abstention, threshold
 from classifier.evaluation.fusion import Fusion, fit_fusion, fuse, fused_run, read_fusion
 from classifier.evaluation.gold import FIELDS, Gold, GoldItem
 from classifier.evaluation.measure import measure, side_by_side
-from classifier.evaluation.prevalence import corrected_share, hub_shares, wilson
+from classifier.evaluation.prevalence import HubShares, Share, corrected_share, hub_shares, naive_share, wilson
 from classifier.evaluation.report import text
 from classifier.evaluation.report_html import html
 from classifier.evaluation.report_runs import calibration_text, comparison_lines, share_lines, side_lines
@@ -339,13 +339,20 @@ def test_fused_labels_are_whole_and_say_who_made_them(tmp_path: Path) -> None:
 
 
 def test_page_escapes_text_from_papers_and_holds_every_section() -> None:
-    _, model, gold = two_judges(60)
+    local, model, gold = two_judges(60)
     hostile = "<script>alert(1)</script>"
     noted = tuple(item.model_copy(update={"note": hostile}) for item in gold.items)
     found = measure(model, gold._replace(items=noted), resamples=100)
-    page = html(found, ["SHARES", hostile])
+    share = Share(value="neutral", predicted=1, naive=naive_share(2, 1), corrected=naive_share(2, 1))
+    shares = (HubShares(hub_id=hostile, field="polarity", works=2, sample=1, shares=(share,)),)
+    compared = compare(model, local, gold, resamples=100)
+    together = side_by_side({hostile: model}, gold, resamples=100)
+    page = html(found, shares=shares, compared=compared, baseline=hostile, together=together)
     assert hostile not in page
-    assert "&lt;script&gt;" in page
+    assert page.count("&lt;script&gt;") >= 5
+    assert all(f'<h2 id="{name}">' in page for name in ("shares", "comparison", "together"))
+    assert page.count("<div") == page.count("</div>")
+    assert page.count("<table") == page.count("</table>") == page.count('class="scroll"')
     assert page.count("<svg") == 2 * len(found.confidence)
     assert "src=" not in page
     for field in FIELDS:

@@ -163,3 +163,69 @@ def test_a_benchmark_asks_a_model_with_examples_and_stores_its_answers(gold: Pat
     found = json.loads((tmp_path / "results" / "scicite-m-2-shots.json").read_text(encoding="utf-8"))
     assert (found["judge"], found["trained_on"], found["shots"], found["rows"]) == ("openai", "unknown", 2, 3)
     assert found["accuracy"]["value"] == pytest.approx(2 / 3)
+
+
+def test_calibrate_makes_its_folder_and_tells_what_it_cannot_do(gold: Path, tmp_path: Path) -> None:
+    classify("run", gold / "items.jsonl", "--judge", "local", "--out", tmp_path / "local")
+    asked = ("calibrate", tmp_path / "local", "--gold", gold, "--out")
+    assert classify(*asked, tmp_path / "new" / "c.json").exit_code == 0
+    assert (tmp_path / "new" / "c.json").is_file()
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    with pytest.raises(InputError, match="cannot be written"):
+        classify(*asked, tmp_path / "file" / "c.json")
+    with pytest.raises(SettingsError, match="--field 'bar' is unknown"):
+        classify(*asked, tmp_path / "c.json", "--field", "bar")
+    with pytest.raises(SettingsError, match="--guarantee 'bar' is unknown"):
+        classify(*asked, tmp_path / "c.json", "--guarantee", "bar")
+
+
+def test_a_calibration_is_for_its_judge_and_a_fused_run_has_its_own(gold: Path, tmp_path: Path) -> None:
+    items = gold / "items.jsonl"
+    with HostileServer(says_background) as server:
+        asked = ("--base-url", server.url, "--model", "m")
+        classify("run", items, *asked, "--out", tmp_path / "model")
+        classify("run", items, "--judge", "local", "--out", tmp_path / "local")
+        fit = ("calibrate", tmp_path / "model", "--gold", gold, "--out")
+        classify(*fit, tmp_path / "f.json", "--fuse", tmp_path / "local")
+        classify(*fit, tmp_path / "plain.json")
+        fused = (*asked, "--fuse", tmp_path / "f.json")
+        with pytest.raises(SettingsError, match="fitted for openai m, this run asks fused m"):
+            classify("run", items, *fused, "--calibration", tmp_path / "plain.json")
+        with pytest.raises(SettingsError, match="fitted for openai m, this run asks local"):
+            classify("run", items, "--judge", "local", "--calibration", tmp_path / "plain.json")
+        classify("run", items, *fused, "--out", tmp_path / "fused")
+        level = ("--error-level", 0.9)
+        classify("calibrate", tmp_path / "fused", "--gold", gold, "--out", tmp_path / "own.json", *level)
+        rows = [json.loads(line) for line in items.read_text(encoding="utf-8").splitlines()]
+        other = {**rows[0], "citing_id": "new", "contexts": [{"text": "Bees were also studied by [[Lund]]."}]}
+        new = write(tmp_path / "new.jsonl", [*rows, other])
+        calibrated = (*fused, "--calibration", tmp_path / "own.json", "--offline")
+        done = classify("run", new, *calibrated, "--out", tmp_path / "calibrated")
+    assert done.exit_code == 0, done.output
+    predictions = read_run(tmp_path / "calibrated").predictions
+    assert sum(one.judge == "fused" for one in predictions.values()) == 30
+    alone = predictions["bees", "new"]
+    assert (alone.judge, alone.status) == ("local", Status.ABSTAINED)
+    assert "only judge local answered" in str(alone.failure)
+
+
+def test_examples_reach_answers_that_only_come_in_files(gold: Path, tmp_path: Path) -> None:
+    items, asked = gold / "items.jsonl", ("--model", "m", "--examples", gold, "--shots", 3)
+    requests, answers = tmp_path / "requests.jsonl", tmp_path / "answers.jsonl"
+    assert classify("batch", "export", items, requests, "--base-url", "file:me", *asked).exit_code == 0
+    records = [json.loads(line) for line in requests.read_text(encoding="utf-8").splitlines()]
+    assert len(records) == 30
+    assert all(one["body"]["messages"][-1]["content"].count("Label: role") == 3 for one in records)
+    write(
+        answers,
+        [
+            {"custom_id": r["custom_id"], "content": answer_json(evidence=quoted(r["body"])), "model": "m"}
+            for r in records
+        ],
+    )
+    assert classify("batch", "import", requests, answers).exit_code == 0
+    done = classify("run", items, "--judge", "openai", "--base-url", "file:me", *asked, "--out", tmp_path / "run")
+    assert done.exit_code == 0, done.output
+    without = classify("run", items, "--judge", "openai", "--base-url", "file:me", "--model", "m",
+                       "--out", tmp_path / "without")  # fmt: skip
+    assert without.exit_code == 3, "an answer to another prompt is no answer to this one"

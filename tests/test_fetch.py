@@ -342,6 +342,23 @@ def test_a_pith_hub_page(tmp_path):
     assert (hub.announced, [(w.citing_id, w.summary) for w in hub.citing]) == (93, [("2401.00009", "Its summary.")])
 
 
+def test_full_texts_on_disk_are_enough_without_any_service(tmp_path):
+    hub = {"cited": {"hub_id": "h", "title": HUB_PAPER["title"], "year": 2023, "authors": ["Hunter Lightman"]}}
+    (tmp_path / "h.json").write_text(json.dumps(hub | {"citing": []}), encoding="utf-8")
+    papers = tmp_path / "papers"
+    papers.mkdir()
+    (papers / "a.html").write_bytes(HTML)
+    with ReplayServer() as server:
+        done = run(
+            "fetch", "h.json", "--fulltext", papers, "--offline", "--out", "o.json", server=server, folder=tmp_path
+        )
+        assert server.requests == []
+    assert done.stdout.startswith("o.json: 1 citing works, 1 with a passage, 3 passages, 0 requests"), done.stderr
+    assert done.returncode == 3, "the lists that could not be asked are said"
+    outcomes = {row["source"]: row["outcome"] for row in table(tmp_path / "o.report.csv")}
+    assert outcomes["openalex"] == "failed", "not asked is not the same as not known"
+
+
 def test_nothing_at_all_is_an_error(tmp_path):
     def broken(request):
         return Reply(b"", 500) if request.path.endswith("/citations") else services(request)

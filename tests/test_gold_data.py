@@ -14,6 +14,7 @@ from classifier.schema import MENTION
 from tests.paths import EXAMPLE, ROOT
 
 GOLD = ROOT / "eval" / "gold"
+PERTURBATIONS = ROOT / "eval" / "perturbations"
 SETS = [GOLD / "contexts", GOLD / EXAMPLE.stem]
 
 
@@ -81,11 +82,15 @@ def test_the_card_shows_what_is_measured(folder):
     assert shown == measured(read_gold(folder)), f"renew it with `classify agreement {folder} --write`"
 
 
-@pytest.mark.parametrize("folder", SETS, ids=lambda f: f.name)
+@pytest.mark.parametrize("folder", [*SETS, PERTURBATIONS], ids=lambda f: f.name)
 def test_croissant_describes_the_files_as_they_are(folder):
     described = json.loads((folder / "croissant.json").read_text(encoding="utf-8"))
     files = {d["name"]: d["sha256"] for d in described["distribution"]}
     assert files == {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in folder.glob("*.jsonl")}
+    for records in described["recordSet"]:
+        rows = lines(folder / f"{records['name']}.jsonl")
+        assert {field["name"] for field in records["field"]} == {key for row in rows for key in row}
+        assert all(field["description"] for field in records["field"])
 
 
 def test_silver_holds_labels_and_no_text():

@@ -259,7 +259,7 @@ def test_nothing_to_score_is_an_error(folder):
         judge_pairs(other, read_expectations(folder / "expectations.jsonl"))
     with pytest.raises(InputError, match="nothing to score: no expectations"):
         read_expectations(write(folder / "empty.jsonl", []))
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="no such file; give it with --expect"):
         read_expectations(folder / "absent.jsonl")
 
 

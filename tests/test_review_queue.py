@@ -126,7 +126,7 @@ def test_an_adjudication_can_be_undone_and_a_changed_run_leaves_old_decisions_ou
     assert len(session.answers(key)) == 2
     saved = session.save(key, CONTRASTING.model_copy(update={"note": "R22"}))
     assert saved.shown.adjudicating
-    assert saved.shown.guide == "1.0"
+    assert saved.shown.guide == "1.1"
     assert session.next_after(1) is None
     assert session.undo() == key
     assert log.adjudications() == {}

@@ -184,6 +184,6 @@ def test_the_guide_gives_a_meaning_for_every_label():
     assert list(guide.meanings["role"]) == list(Role)
     assert list(guide.meanings["polarity"]) == list(Polarity)
     assert list(guide.meanings["basis"]) == list(Basis)
-    assert guide.version == "1.0"
+    assert guide.version == "1.1"
     assert guide.card[0].startswith("You label how ONE citing work")
     assert sum(line[:2].strip(".").isdigit() for line in guide.card) == 10

@@ -34,6 +34,8 @@ def export_requests(
     prompt: opt.Prompt = None,
     skip_bad_rows: opt.SkipBadRows = False,
     form: Form = "json_schema",
+    examples: opt.Examples = None,
+    shots: opt.Shots = 9,
 ) -> None:
     """Write the requests that INPUT still needs as JSONL in the Batch API's form; sends nothing.
 
@@ -44,6 +46,7 @@ def export_requests(
 
     from classifier.batch.files import RequestManifest, manifest_path, open_requests, write_requests
     from classifier.errors import SettingsError
+    from classifier.evaluation.examples import read_examples
     from classifier.inputs import open_input
     from classifier.judges.request import Rung
     from classifier.judges.selection import open_openai
@@ -55,8 +58,9 @@ def export_requests(
     settings = load_settings(judge="openai", model=model, base_url=base_url, prompt=prompt)
     opened = open_input(source, skip_bad_rows=skip_bad_rows)
     total = opened.check()
+    nearest = None if examples is None else read_examples(examples, shots)
     with Store(settings.store) as store:
-        judge = open_openai(settings, store, offline=True)
+        judge = open_openai(settings, store, offline=True, examples=nearest)
         judge.assume(Rung(form))
         counts: Counter[str] = Counter()
         pairs = islice(opened.pairs(), limit or total)

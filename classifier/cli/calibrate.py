@@ -34,14 +34,15 @@ def calibrate(
     from classifier.evaluation.gold import read_gold
     from classifier.evaluation.report_runs import calibration_text
     from classifier.evaluation.runs import read_run
+    from classifier.outputs import write_text
 
     done, labels = read_run(run), read_gold(gold, split)
     if fuse:
         rule = fit_fusion(read_run(fuse), done, labels, split)
-        out.write_text(rule.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        write_text(out, rule.model_dump_json(indent=2) + "\n")
         typer.echo(f"fusion of {rule.local_model} with {rule.model}: {', '.join(rule.heads)}")
     else:
         found = fit_calibration(done, labels, split, error_level=error_level, guarantee=guarantee, field=field)
-        out.write_text(found.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        write_text(out, found.model_dump_json(indent=2) + "\n")
         typer.echo(calibration_text(found), nl=False)
     typer.echo(f"written: {out}", err=True)

@@ -36,6 +36,7 @@ def evaluate(
     from classifier.evaluation.report import text
     from classifier.evaluation.report_html import html as page
     from classifier.evaluation.runs import read_run
+    from classifier.outputs import write_text
 
     done, labels = read_run(run), read_gold(gold, split)
     found = measure(done, labels, split=split, resamples=resamples)
@@ -52,7 +53,8 @@ def evaluate(
     )
     if html:
         file = (run if run.is_dir() else run.parent) / "evaluation.html"
-        file.write_text(page(found, *sections), encoding="utf-8")
+        shown = page(found, shares=shares, compared=compared, baseline=str(baseline or ""), together=together)
+        write_text(file, shown)
         typer.echo(f"written: {file}", err=True)
     if as_json:
         parts = {"shares": shares, "comparison": compared, "side_by_side": together}

@@ -23,7 +23,14 @@ def fit_calibration(
     field: str = "label",
     seed: int = SEED,
 ) -> Calibration:
-    """The calibration of a run's judge; ``InputError`` with fewer than ``FEWEST`` answered gold pairs."""
+    """The calibration of a run's judge; ``InputError`` with fewer than ``FEWEST`` answered gold pairs.
+
+    ``SettingsError`` for an unknown ``field`` or ``guarantee``.
+    """
+    if field not in TARGETS:
+        raise SettingsError(f"--field {field!r} is unknown; choose {', '.join(TARGETS)}")
+    if guarantee not in set(Guarantee):
+        raise SettingsError(f"--guarantee {guarantee!r} is unknown; choose {' or '.join(Guarantee)}")
     items, coverage = align(gold.items, run.predictions)
     judges = {(one.judge, one.model, one.prompt) for one in run.predictions.values()}
     if len(judges) > 1:
@@ -48,10 +55,6 @@ def fit_calibration(
 
 
 def _abstention(items: Sequence[Item], field: str, level: float, guarantee: str, seed: int) -> Abstention:
-    if field not in TARGETS:
-        raise SettingsError(f"--field {field!r} is unknown; choose {', '.join(TARGETS)}")
-    if guarantee not in set(Guarantee):
-        raise SettingsError(f"--guarantee {guarantee!r} is unknown; choose {' or '.join(Guarantee)}")
     data = scored(items, field)
     if data is None:
         raise InputError(f"no gold pair has both a gold and a predicted {field}")

@@ -6,8 +6,9 @@ Format: https://docs.mlcommons.org/croissant/docs/croissant-spec.html (version 1
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
+
+from classifier.evaluation.gold import read_jsonl
 
 _PROPERTIES = (
     "citeAs column data dataType examples extract field fileObject fileProperty fileSet format includes isLiveDataset "
@@ -45,6 +46,12 @@ _FIELDS = {
     "confidence": "the annotator's own, 0 to 1",
     "adjudicated": "whether the annotators disagreed and an adjudicator decided",
     "note": "what the annotator or adjudicator remarked",
+    "original": "citing_id of the item that was perturbed",
+    "perturbation": "what was done to it",
+    "expectations/field": "what must stay or flip: role, polarity or both",
+    "expect": "whether the label must stay or flip",
+    "to": "the value that the label must flip to, where it must",
+    "why": "the reason, with the rule of the guide",
 }
 _TYPES = {"year": "sc:Integer", "confidence": "sc:Float", "adjudicated": "sc:Boolean"}
 
@@ -69,12 +76,6 @@ def croissant(folder: Path, *, name: str, description: str) -> dict[str, object]
     }
 
 
-def heading(page: Path) -> str:
-    """The first heading of a Markdown page; its file's folder name where there is none."""
-    lines = page.read_text(encoding="utf-8").splitlines()
-    return next((line[2:] for line in lines if line.startswith("# ")), page.parent.name)
-
-
 def _file(path: Path) -> dict[str, object]:
     return {
         "@type": "cr:FileObject",
@@ -87,8 +88,7 @@ def _file(path: Path) -> dict[str, object]:
 
 
 def _records(path: Path) -> dict[str, object]:
-    with path.open(encoding="utf-8") as file:
-        keys = list(json.loads(file.readline()))
+    keys = dict.fromkeys(key for _, row in read_jsonl(path) for key in row)
     return {
         "@type": "cr:RecordSet",
         "@id": path.stem,
@@ -98,7 +98,7 @@ def _records(path: Path) -> dict[str, object]:
                 "@type": "cr:Field",
                 "@id": f"{path.stem}/{key}",
                 "name": key,
-                "description": _FIELDS[key],
+                **_described(path.stem, key),
                 "dataType": _TYPES.get(key, "sc:Text"),
                 **({"repeated": True} if key in {"contexts", "other_roles"} else {}),
                 "source": {"fileObject": {"@id": path.name}, "extract": {"column": key}},
@@ -106,3 +106,9 @@ def _records(path: Path) -> dict[str, object]:
             for key in keys
         ],
     }
+
+
+def _described(file: str, key: str) -> dict[str, str]:
+    """What the column means in that file; nothing for a column that is not ours."""
+    meaning = _FIELDS.get(f"{file}/{key}") or _FIELDS.get(key)
+    return {"description": meaning} if meaning else {}

@@ -15,8 +15,11 @@ from classifier.evaluation.fusion import Fusion, fuse, read_fusion
 from classifier.evidence import Task
 from classifier.judges.base import Judge, JudgeCard, Usage
 from classifier.judges.selection import open_judge
-from classifier.schema import Prediction
+from classifier.schema import Prediction, Status
 from classifier.settings import Settings
+
+FUSED = "fused"
+"""The judge's name in predictions that two judges made together."""
 
 
 class Help(NamedTuple):
@@ -91,16 +94,34 @@ class CalibratedJudge:
     """The judge's answers with calibrated confidence, held back where the calibration's threshold says so."""
 
     def __init__(self, judge: Judge, calibration: Calibration) -> None:
+        card = judge.card()
+        if card.judge != calibration.judge or (card.judge != FUSED and card.model != calibration.model):
+            raise SettingsError(
+                f"the calibration was fitted for {calibration.judge} {calibration.model}, this run asks {card.judge} "
+                f"{card.model}; fit one with `classify calibrate`"
+            )
         self.inner, self.calibration = judge, calibration
         self.batch_size = judge.batch_size
 
     def recall(self, tasks: Sequence[Task]) -> list[Prediction | None]:
         """What the judge recalls, calibrated."""
-        return [None if one is None else apply_calibration(one, self.calibration) for one in self.inner.recall(tasks)]
+        return [None if one is None else self._calibrated(one) for one in self.inner.recall(tasks)]
 
     async def judge(self, tasks: Sequence[Task]) -> list[Prediction]:
         """What the judge answers, calibrated."""
-        return [apply_calibration(one, self.calibration) for one in await self.inner.judge(tasks)]
+        return [self._calibrated(one) for one in await self.inner.judge(tasks)]
+
+    def _calibrated(self, one: Prediction) -> Prediction:
+        """The prediction calibrated; where one of two fused judges failed, the other's answer cannot be.
+
+        It stays as it is, or is held back where labels are to keep an error level.
+        """
+        if self.calibration.judge != FUSED or one.judge == FUSED or one.status is not Status.LABELLED:
+            return apply_calibration(one, self.calibration)
+        if self.calibration.abstention is None:
+            return one
+        reason = f"only judge {one.judge} answered, and the calibration is for both"
+        return one.model_copy(update={"status": Status.ABSTAINED, "failure": reason})
 
     def usage(self) -> Usage:
         """What the judge spent."""
@@ -147,7 +168,7 @@ class FusedJudge:
         """The language model's card under the name ``fused``, with the local model and the rule."""
         card = self.model.card()
         extra = {"local": self.local.card().model_dump(mode="json"), "fusion": self.rule.model_dump(mode="json")}
-        return card.model_copy(update={"judge": "fused", "parameters": {**card.parameters, **extra}})
+        return card.model_copy(update={"judge": FUSED, "parameters": {**card.parameters, **extra}})
 
     async def aclose(self) -> None:
         """Release both."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from classifier.errors import InputError
+from classifier.outputs import write_text
 
 
 def replace_between(page: Path, name: str, content: str) -> None:
@@ -15,4 +16,4 @@ def replace_between(page: Path, name: str, content: str) -> None:
     before, found, rest = page.read_text(encoding="utf-8").partition(begin)
     if not found or end not in rest:
         raise InputError(f"no markers {begin} and {end}", path=page, do="add them where the part belongs")
-    page.write_text(f"{before}{begin}\n{content}\n{end}{rest.partition(end)[2]}", encoding="utf-8", newline="\n")
+    write_text(page, f"{before}{begin}\n{content}\n{end}{rest.partition(end)[2]}")

@@ -79,6 +79,8 @@ class Tally(Record):
 
 def read_expectations(path: Path) -> tuple[Expectation, ...]:
     """The expectations of a JSONL file; ``InputError`` for a line that is none, an item twice, and an empty file."""
+    if not path.is_file():
+        raise InputError("no such file", path=path, do="give it with --expect; it lies in the sources")
     found: dict[Key, Expectation] = {}
     for line, row in read_jsonl(path):
         try:

@@ -8,15 +8,25 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from classifier.evaluation.compare import Comparison
 from classifier.evaluation.confidence import Bin, RiskPoint
 from classifier.evaluation.figures import reliability_svg, risk_coverage_svg
 from classifier.evaluation.intervals import Estimate
-from classifier.evaluation.measure import Evaluation
+from classifier.evaluation.measure import Evaluation, SideBySide
+from classifier.evaluation.prevalence import HubShares
 from classifier.evaluation.report import AGREEMENTS, HEADLINES, interval, number
+from classifier.evaluation.report_runs import BESIDE, estimated
 
 
-def html(found: Evaluation, *further: Sequence[str]) -> str:
-    """The page; each of ``further`` is a text section whose first line is its heading."""
+def html(
+    found: Evaluation,
+    *,
+    shares: Sequence[HubShares] = (),
+    compared: Sequence[Comparison] = (),
+    baseline: str = "",
+    together: Sequence[SideBySide] = (),
+) -> str:
+    """The page of an evaluation, with what ``classify evaluate`` found beside the scores where it was asked to."""
     pages = Environment(
         loader=FileSystemLoader(Path(__file__).parent, encoding="utf-8"),
         undefined=StrictUndefined,
@@ -24,14 +34,20 @@ def html(found: Evaluation, *further: Sequence[str]) -> str:
         trim_blocks=True,
     )
     pages.filters |= {"interval": _interval, "number": number, "reliability": _reliability, "risk": _risk}
-    sections = [(lines[0], "\n".join(lines[1:])) for lines in further if lines]
     return pages.get_template("report.html.j2").render(
-        e=found, headlines=HEADLINES, agreements=AGREEMENTS, sections=sections
+        e=found,
+        headlines=HEADLINES,
+        agreements=AGREEMENTS,
+        beside=BESIDE,
+        shares=estimated(shares),
+        compared=compared,
+        baseline=baseline,
+        together=together,
     )
 
 
-def _interval(one: Estimate) -> str:
-    return interval(one, 2).replace("-", "\N{MINUS SIGN}") if one.value is not None else "\N{EN DASH}"
+def _interval(one: Estimate, digits: int = 2) -> str:
+    return interval(one, digits).replace("-", "\N{MINUS SIGN}") if one.value is not None else "\N{EN DASH}"
 
 
 def _reliability(bins: Sequence[Bin]) -> Markup:

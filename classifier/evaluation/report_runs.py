@@ -13,6 +13,8 @@ from classifier.evaluation.report import clip, columns, interval, number
 
 FLIPS_SHOWN = 30
 HUBS_SHOWN = 5
+BESIDE = ("accuracy", "macro_f1", "cohen_kappa")
+"""The scores that stand in a side-by-side table."""
 
 
 def comparison_lines(found: Sequence[Comparison], baseline: str) -> list[str]:
@@ -57,7 +59,7 @@ def side_lines(found: Sequence[SideBySide]) -> list[str]:
             [
                 one.name,
                 str(one.scores.n),
-                *(interval(getattr(one.scores, s)) for s in ("accuracy", "macro_f1", "cohen_kappa")),
+                *(interval(getattr(one.scores, s)) for s in BESIDE),
             ]
             for one in chosen
         ]
@@ -65,13 +67,15 @@ def side_lines(found: Sequence[SideBySide]) -> list[str]:
     return lines[:-1]
 
 
-def share_lines(found: Sequence[HubShares]) -> list[str]:
-    """Counted and corrected role and polarity shares of each hub; values that occur nowhere are left out.
+def estimated(found: Sequence[HubShares]) -> Sequence[HubShares]:
+    """Of several hubs those of which some works have no gold: in the others nothing is estimated."""
+    several = len({one.hub_id for one in found}) > 1
+    return [one for one in found if not several or one.sample < one.works]
 
-    Of several hubs those are left out of which every work has gold: nothing is estimated there.
-    """
-    if len({one.hub_id for one in found}) > 1:
-        found = [one for one in found if one.sample < one.works]
+
+def share_lines(found: Sequence[HubShares]) -> list[str]:
+    """Counted and corrected role and polarity shares of each hub; values that occur nowhere are left out."""
+    found = estimated(found)
     if not found:
         return []
     lines = ["SHARES IN THE HUB, corrected with the gold sample (right only if it was drawn at random from the hub)"]

@@ -8,6 +8,7 @@ import rispy  # type: ignore[import-untyped]  # ships no types
 
 from classifier.export.bibtex import keywords
 from classifier.export.links import work_url
+from classifier.inputs.bibliography_files import PlainRis
 from classifier.outputs import Result
 from classifier.schema import Status
 
@@ -32,7 +33,7 @@ def ris(results: Iterable[Result]) -> str:
             "notes": [_line(note) for note in notes if note] or None,
         }
         records.append({k: _line(v) if isinstance(v, str) else v for k, v in record.items() if v})
-    return str(rispy.dumps(records)) + "\n"
+    return str(rispy.dumps(records, implementation=PlainRis)) + "\n"
 
 
 def _line(text: str) -> str:

@@ -15,6 +15,7 @@ from classifier.inputs.tables import BadRow, table_pairs
 from classifier.schema import CitedWork, Hub, Pair
 
 TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".jsonl", ".ndjson", ".parquet"})
+LIST_SUFFIXES = frozenset({".bib", ".bibtex", ".ris"})
 
 
 KEPT_PAIRS = 25_000
@@ -84,6 +85,9 @@ def open_input(path: Path, *, skip_bad_rows: bool = False) -> Source:
     if not path.is_file():
         raise InputError("no such file" if not path.exists() else "is a folder, not a file", path=path)
     suffix = path.suffix.lower()
+    if suffix in LIST_SUFFIXES or path.name.lower().endswith(".csl.json"):
+        raise InputError("lists works and does not say which work they cite", path=path,
+                         do=f"add them to a hub: `classify fetch HUB --list {path.name}`")  # fmt: skip
     if suffix in TABLE_SUFFIXES:
         return Source(path, skip_bad_rows=skip_bad_rows)
     if suffix == ".json":

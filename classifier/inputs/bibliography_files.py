@@ -170,6 +170,14 @@ def _balanced(value: str) -> str:
     return value if depth == 0 else "{" + value.replace("{", "").replace("}", "") + "}"
 
 
+class PlainRis(rispy.RisWriter):  # type: ignore[misc]
+    """RIS without the running number that rispy puts before each record: the format knows no such line."""
+
+    def set_header(self, count: int) -> str:
+        """Nothing."""
+        return ""
+
+
 def _write_ris(works: list[CitingWork], file: TextIO) -> None:
     entries = []
     for work in works:
@@ -179,7 +187,7 @@ def _write_ris(works: list[CitingWork], file: TextIO) -> None:
             "urls": [url] if (url := _url(work)) else [],
         }  # fmt: skip
         entries.append({name: value for name, value in entry.items() if value})
-    rispy.dump(entries, file)
+    rispy.dump(entries, file, implementation=PlainRis)
 
 
 def _halves(name: str) -> tuple[str, ...]:

@@ -138,9 +138,9 @@ def _csv(path: Path) -> Iterator[RawRow]:
         try:
             known = set(reader.fieldnames or ()) & set(TableRow.model_fields)
             if "title" not in known:
-                raise InputError(
-                    "no column 'title'", path=path, line=1, value=head.strip()[:80], do="see docs/formats.md"
-                )
+                lists = {"citing", "cited"} <= set(reader.fieldnames or ())
+                do = f"add it to a hub: `classify fetch HUB --list {path.name}`" if lists else "see docs/formats.md"
+                raise InputError("no column 'title'", path=path, line=1, value=head.strip()[:80], do=do)
             for row in reader:
                 last = reader.line_num
                 yield last, row

@@ -20,6 +20,7 @@ class Finder:
 
     def __init__(self, client: SourceClient, settings: SourceSettings, sources: Sequence[str], say: Say) -> None:
         self._client, self._settings, self._sources, self._say = client, settings, sources, say
+        self.failed: set[str] = set()  # services that gave no answer to some question: not the same as not knowing
 
     def find(self, text: str) -> list[Candidate]:
         """Records of the one work meant, one a service, best described first. Raises ``InputError`` where not one."""
@@ -70,6 +71,7 @@ class Finder:
                 candidate = ask()
             except SourceError as error:
                 self._say(str(error))
+                self.failed.add(name)
                 problems.append(str(error))
                 continue
             if candidate:
@@ -104,6 +106,7 @@ class Finder:
                 candidates += search()
             except SourceError as error:
                 self._say(str(error))
+                self.failed.add(name)
                 problems.append(str(error))
         exact = _distinct([c for c in candidates if title_fits(title, c.work.title) and not _is_other(c.work, known)])
         if len(exact) == 1:

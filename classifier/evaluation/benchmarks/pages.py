@@ -11,15 +11,15 @@ from classifier.errors import InputError
 from classifier.evaluation.benchmarks.schemes import Task, datasets
 from classifier.evaluation.benchmarks.scoring import Result
 from classifier.evaluation.intervals import Estimate
+from classifier.outputs import write_text
 
 
 def write_result(result: Result, folder: Path) -> Path:
     """The file ``<task>-<judge or model>.json`` in the folder, made where it is missing."""
-    folder.mkdir(parents=True, exist_ok=True)
     who = result.judge if result.judge == "local" else "".join(c if c.isalnum() else "-" for c in result.model)
     shots = f"-{result.shots}-shots" if result.shots else ""
     file = folder / f"{result.task}-{who}{shots}.json"
-    file.write_text(result.model_dump_json(indent=1) + "\n", encoding="utf-8", newline="\n")
+    write_text(file, result.model_dump_json(indent=1) + "\n")
     return file
 
 
