@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from itertools import islice
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from classifier.batch.api import BatchClient, BatchRun
 from classifier.cli import options as opt
 from classifier.cli.terminal import out, say
 from classifier.errors import EXIT_PARTIAL, SettingsError
 from classifier.inputs import open_input
-from classifier.judges.openai import OpenAIJudge
-from classifier.judges.request import Rung
-from classifier.judges.selection import OPENAI_URL, open_openai
 from classifier.running import default_folder
 from classifier.settings import Settings, load_settings
 from classifier.store import Store
+
+if TYPE_CHECKING:  # openai takes a second to import: only the commands that need it do
+    from classifier.batch.api import BatchClient, BatchRun
+    from classifier.judges.openai import OpenAIJudge
 
 MostTokens = Annotated[
     int | None, typer.Option("--max-enqueued-tokens", min=1, help="Tokens that may wait on the server at once.")
@@ -40,6 +40,9 @@ def submit(
     most_tokens: MostTokens = None,
 ) -> None:
     """Send what the store cannot answer as batches; again on RUN it goes on where it stopped."""
+    from classifier.batch.api import BatchRun
+    from classifier.judges.selection import open_openai
+
     if source.is_dir():
         run = BatchRun.open(source)
     else:
@@ -71,6 +74,8 @@ def submit(
 
 def status(folder: opt.Run) -> None:
     """Show how far the batches of RUN are."""
+    from classifier.batch.api import BatchRun
+
     run = BatchRun.open(folder)
     run.refresh(_client(_settings(run)))
     _print(run)
@@ -78,6 +83,8 @@ def status(folder: opt.Run) -> None:
 
 def collect(folder: opt.Run) -> None:
     """Store the answers of the batches of RUN that ended; partial ones too. Exit code 3 while something is open."""
+    from classifier.batch.api import BatchRun
+
     run = BatchRun.open(folder)
     settings = _settings(run)
     client = _client(settings)
@@ -98,6 +105,8 @@ def collect(folder: opt.Run) -> None:
 
 def cancel(folder: opt.Run) -> None:
     """Stop the batches of RUN; what was answered until then stays and can be collected."""
+    from classifier.batch.api import BatchRun
+
     run = BatchRun.open(folder)
     client = _client(_settings(run))
     run.refresh(client)
@@ -112,6 +121,9 @@ def _settings(run: BatchRun) -> Settings:
 
 
 def _client(settings: Settings) -> BatchClient:
+    from classifier.batch.api import BatchClient
+    from classifier.judges.selection import OPENAI_URL
+
     if settings.api_key is None and settings.base_url is None:
         raise SettingsError("the Batch API needs OPENAI_API_KEY in the environment")
     key = settings.api_key.get_secret_value() if settings.api_key else None
@@ -120,6 +132,8 @@ def _client(settings: Settings) -> BatchClient:
 
 def _assume(judge: OpenAIJudge) -> None:
     """Where the endpoint was not probed online, take it that it holds a schema, as OpenAI's own does."""
+    from classifier.judges.request import Rung
+
     if judge.interviewer.capabilities is None:
         judge.assume(Rung.JSON_SCHEMA)
 
