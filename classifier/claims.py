@@ -34,6 +34,9 @@ MIN_SIMILARITY = 0.2
 MIN_SHARED = 2
 """A link by words needs this many different content words in common."""
 
+LOCAL = "local"
+"""The one judge that reads no claims; see :mod:`classifier.judges.local.judge`."""
+
 _AUTHORS = r"\b(?:we|our|us|this (?:paper|work|study|article|survey|trial|review|dataset|corpus|model))\b"
 _STATES = (
     r"\b(?:achiev|confirm|conclud|construct|contribut|demonstrat|develop|establish|find|found|identif|improv|"
@@ -128,8 +131,11 @@ def relations(label: Label) -> tuple[ClaimRelation, ...]:
     return tuple(found)
 
 
-def link_claims(claims: Sequence[Claim], results: Iterable[Result]) -> tuple[ClaimUse, ...]:
-    """Every link of the labelled works, in the order of the run: the judge's where it gave any, else by words."""
+def link_claims(claims: Sequence[Claim], results: Iterable[Result], asked: bool = False) -> tuple[ClaimUse, ...]:
+    """Every link of the labelled works, in the order of the run: the judge's where it gave any, else by words.
+
+    ``asked``: the run knew the claims, so a judge that reads them and gave no link said that there is none.
+    """
     listed = [(result, label) for result in results if (label := _counted(result)) is not None]
     known = {claim.claim_id for claim in claims}
     texts = [terms(_stated(result)) for result, _ in listed]
@@ -143,7 +149,8 @@ def link_claims(claims: Sequence[Claim], results: Iterable[Result]) -> tuple[Cla
         links.extend(
             ClaimUse(claim_id=link.claim_id, citing_id=citing_id, relation=link.relation, by="judge") for link in judged
         )
-        found = relations(label) if not judged else ()
+        silent = asked and result.prediction.judge != LOCAL
+        found = relations(label) if not judged and not silent else ()
         nearest = _nearest(weighted(words, weights), vectors) if found else None
         if nearest is not None:
             links.extend(
