@@ -187,6 +187,21 @@
     language: { emptyTable: "This hub lists no citing works.", zeroRecords: "No work fits these filters.", lengthMenu: "_MENU_ works on a page" },
   });
 
+  // On paper there is no paging: all works that fit the filters are printed, of very many those on the screen.
+  const mostPrinted = 500;
+  let length = null;
+  addEventListener("beforeprint", () => {
+    const fitting = table.rows({ search: "applied" }).count();
+    length = table.page.len();
+    if (fitting <= mostPrinted) table.page.len(-1).draw(false);
+    element("printed").textContent =
+      `${table.rows({ page: "current" }).count()} works are printed, of ${fitting} that fit the filters and ${rows.length} in all.`;
+  });
+  addEventListener("afterprint", () => {
+    table.page.len(length ?? 25).draw(false);
+    element("printed").textContent = "";
+  });
+
   async function toggle(index, open = null) {
     const row = table.row(index);
     const button = row.node().querySelector(".open");
