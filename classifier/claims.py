@@ -60,7 +60,8 @@ _RESULT = re.compile(
     re.IGNORECASE,
 )
 _BACKGROUND = re.compile(
-    r"\?\s*$|\b(?:ask|test|examine|stud)\w* whether\b|\b(?:is|are) (?:commonly|often|usually|still|widely|thought|said)\b|\bremains? \w+|\blittle is known\b|"
+    r"\?\s*$|\b(?:ask|test|examine|stud)\w* whether\b|"
+    r"\b(?:is|are) (?:commonly|often|usually|still|widely|thought|said)\b|\bremains? \w+|\blittle is known\b|"
     r"\b(?:was|were) (?:\w+ly )?(?:randomi[sz]ed|recruited|assigned|coded|collected|enrolled|sampled|asked|placed)\b",
     re.IGNORECASE,
 )

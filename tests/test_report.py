@@ -238,7 +238,7 @@ def test_evaluate_save_writes_what_the_report_reads(tmp_path, capsys):
     with pytest.raises(SystemExit, match="0"):
         main(["evaluate", str(run), "--gold", str(gold), "--save", "--resamples", "100"])
     assert str(run / "evaluation.json") in capsys.readouterr().err
-    assert f"with gold labels of 15 of 20 works" in write_report(run).read_text("utf-8")
+    assert "with gold labels of 15 of 20 works" in write_report(run).read_text("utf-8")
 
 
 def test_a_run_with_several_hubs_shows_one_and_says_so(tmp_path):
