@@ -8,7 +8,9 @@ import pytest
 
 from classifier.errors import AnswerInvalidError
 from classifier.inputs import open_input
+from classifier.judges.base import with_claims
 from classifier.judges.claiming import MAX_CLAIMS, check_claims
+from classifier.judges.combined import VotingJudge
 from classifier.judges.openai import OpenAIJudge, OpenAISettings
 from classifier.prompting import Prompt
 from classifier.report import write_report
@@ -108,6 +110,23 @@ def test_words_of_its_own_are_asked_about_once_and_then_left_out(store):
     assert "'It makes coffee.' does not stand in title or abstract" in asked[1]["messages"][-1]["content"]
     assert [c.text for c in judge.with_claims(HUB).claims] == [FIRST]
     assert any("1 kept" in note and "tea" in note for note in judge.card().notes)
+
+
+def test_samples_of_one_model_share_the_question(store):
+    with server(listing(FIRST)) as running:
+        first = OpenAIJudge.open(OpenAISettings(base_url=running.url, model="m", claims=True), store)
+        judge = VotingJudge([first, first.resampled(sample=1, seed=2), first.resampled(sample=2, seed=3)])
+
+        async def run():
+            try:
+                return await judge.judge(tasks(2))
+            finally:
+                await judge.aclose()
+
+        predictions = asyncio.run(run())
+        assert [asks_for_claims(body) for body in running.bodies].count(True) == 1
+    assert with_claims(judge, HUB).claims[0].text == FIRST
+    assert [link.claim_id for p in predictions for link in p.label.claims] == ["c1", "c1"]
 
 
 @pytest.mark.parametrize("answer", ["no", '{"claims": 7}', listing("It makes coffee.")])
