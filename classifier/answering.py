@@ -64,6 +64,14 @@ class AnswerWithClaims(Answer):
     claims: list[ClaimAnswer] = []
 
 
+class ClaimsAnswer(BaseModel):
+    """What is answered to the question for a hub's claims: words copied from its title and abstract."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    claims: Annotated[list[str], BeforeValidator(_listed)]
+
+
 @cache
 def answer_schema(with_claims: bool = False, bounded: bool = False) -> dict[str, Any]:
     """The JSON schema that is sent: every field required, no other allowed, no references, no value ranges.
@@ -72,7 +80,11 @@ def answer_schema(with_claims: bool = False, bounded: bool = False) -> dict[str,
     lengths of texts and lists, which keep a small model from repeating itself for ever; some servers refuse them,
     so the probe finds out.
     """
-    full = (AnswerWithClaims if with_claims else Answer).model_json_schema()
+    return _strict_schema(AnswerWithClaims if with_claims else Answer, bounded)
+
+
+def _strict_schema(model: type[BaseModel], bounded: bool) -> dict[str, Any]:
+    full = model.model_json_schema()
     definitions = full.pop("$defs", {})
 
     def strict(node: dict[str, Any]) -> dict[str, Any]:
@@ -97,6 +109,24 @@ def answer_schema(with_claims: bool = False, bounded: bool = False) -> dict[str,
 def schema_text(with_claims: bool = False, bounded: bool = False) -> str:
     """The schema as JSON with its fields in their order: that is the order in which a model has to write them."""
     return json.dumps(answer_schema(with_claims, bounded), separators=(",", ":"))
+
+
+@cache
+def claims_schema_text(bounded: bool = False) -> str:
+    """The schema of :class:`ClaimsAnswer`, in the form of :func:`schema_text`."""
+    return json.dumps(_strict_schema(ClaimsAnswer, bounded), separators=(",", ":"))
+
+
+def read_claims(raw: str) -> tuple[str, ...]:
+    """The claims inside a raw text, as answered. Raises ``AnswerInvalidError`` where there is no such object."""
+    text = re.sub(r"<think>.*?</think>", "", raw, flags=re.DOTALL)
+    problem = None
+    for found in _objects(text):
+        try:
+            return tuple(ClaimsAnswer.model_validate(found).claims)
+        except ValidationError as error:
+            problem = problem or _reason(error)
+    raise AnswerInvalidError(problem or "the answer holds no complete JSON object", raw=raw)
 
 
 def read_answer(raw: str, with_claims: bool = False) -> Answer:

@@ -34,17 +34,35 @@ MIN_SIMILARITY = 0.2
 MIN_SHARED = 2
 """A link by words needs this many different content words in common."""
 
+LOCAL = "local"
+"""The one judge that reads no claims; see :mod:`classifier.judges.local.judge`."""
+
 _AUTHORS = r"\b(?:we|our|us|this (?:paper|work|study|article|survey|trial|review|dataset|corpus|model))\b"
 _STATES = (
-    r"\b(?:achiev|confirm|conclud|construct|contribut|demonstrat|develop|establish|find|found|identif|improv|"
-    r"increas|indicat|introduc|observ|outperform|present|propos|prov(?:e|es|ed)\b|publish|reduc|releas|report|"
-    r"reveal|show|solv|suggest|surpass|yield)\w*"
+    r"\b(?:achiev|argu|confirm|conclud|construct|contribut|demonstrat|deriv|describ|detect|develop|discover|establish|"
+    r"find|found|identif|improv|increas|indicat|interpret|introduc|observ|outperform|present|propos|"
+    r"prov(?:e|es|ed)\b|publish|reduc|releas|report|reveal|show|solv|suggest|surpass|validat|yield)\w*"
 )
 _CONTRIBUTION = re.compile(rf"(?=.*{_AUTHORS})(?=.*{_STATES})", re.IGNORECASE | re.DOTALL)
 _FINDING = re.compile(
     r"^\s*(?:results?|findings?|conclusions?|interpretation)\s*[:.—-]"
     r"|^(?:the |these |our )?(?:results?|findings?|experiments?|evaluations?) (?:\w+ ){0,4}"
     r"(?:show|demonstrat|indicat|suggest|confirm|reveal)\w*",
+    re.IGNORECASE,
+)
+_RESULT = re.compile(
+    r"\b(?:explain|predict|impair|prevent|enabl|outperform|exceed|persist|narrow|inflat|halv|doubl|reach|reduc|improv|"
+    r"increas|decreas|declin|raise|rise|favour|favor|confirm|mediat|correlat)(?:s|es|ed|d)\b"
+    r"|\b(?:rose|fell|higher|lower|greater|fewer|longer|shorter|better|worse) (?:\w+ ){0,6}(?:than|with|by|from|in)\b"
+    r"|\b(?:do|does|did) not (?:differ|change|improve|depend|affect|predict|explain)\b"
+    r"|\b(?:is|are|was|were) (?:\w+ ){0,2}(?:associated|correlated|mediated|released|deposited|distributed)\b"
+    r"|\d\s?(?:%|percent|per cent|percentage points)",
+    re.IGNORECASE,
+)
+_BACKGROUND = re.compile(
+    r"\?\s*$|\b(?:ask|test|examine|stud)\w* whether\b|"
+    r"\b(?:is|are) (?:commonly|often|usually|still|widely|thought|said)\b|\bremains? \w+|\blittle is known\b|"
+    r"\b(?:was|were) (?:\w+ly )?(?:randomi[sz]ed|recruited|assigned|coded|collected|enrolled|sampled|asked|placed)\b",
     re.IGNORECASE,
 )
 _NOT_YET = re.compile(r"\b(?:previous|prior|earlier|recent) (?:work|stud|method|approach)\w*\b", re.IGNORECASE)
@@ -85,15 +103,18 @@ def claims_of(cited: CitedWork) -> tuple[Claim, ...]:
 def extract_claims(cited: CitedWork) -> tuple[Claim, ...]:
     """Sentences of title and abstract in which the authors say what they did or found, in order, ids ``c1`` on.
 
-    A rule: an author's mark (we, our, this paper …) with a verb of contribution or finding, or the opening of a
-    results or conclusions sentence. A title counts where it is a statement. May be empty.
+    A rule: an author's mark (we, our, this paper …) with a verb of contribution or finding, the opening of a results
+    or conclusions sentence, or, after the first sentence, a result in words or per cent that is neither background
+    nor the account of a procedure. A title counts where it is a statement. May be empty.
     """
     found: list[tuple[Literal["title", "abstract"], int, int]] = []
     if _TITLE_STATES.search(cited.title) and not cited.title.rstrip().endswith("?"):
         found.append(("title", 0, len(cited.title)))
     for start, end in sent_spans(cited.abstract):
         sentence = cited.abstract[start:end]
-        if not (_CONTRIBUTION.match(sentence) or _FINDING.match(sentence)) or _NOT_YET.match(sentence):
+        stated = _CONTRIBUTION.match(sentence) or _FINDING.match(sentence)
+        result = start > 0 and _RESULT.search(sentence) and not _BACKGROUND.search(sentence)
+        if not (stated or result) or _NOT_YET.match(sentence):
             continue
         stripped = sentence.strip()
         begin = start + sentence.index(stripped)
@@ -128,8 +149,11 @@ def relations(label: Label) -> tuple[ClaimRelation, ...]:
     return tuple(found)
 
 
-def link_claims(claims: Sequence[Claim], results: Iterable[Result]) -> tuple[ClaimUse, ...]:
-    """Every link of the labelled works, in the order of the run: the judge's where it gave any, else by words."""
+def link_claims(claims: Sequence[Claim], results: Iterable[Result], asked: bool = False) -> tuple[ClaimUse, ...]:
+    """Every link of the labelled works, in the order of the run: the judge's where it gave any, else by words.
+
+    ``asked``: the run knew the claims, so a judge that reads them and gave no link said that there is none.
+    """
     listed = [(result, label) for result in results if (label := _counted(result)) is not None]
     known = {claim.claim_id for claim in claims}
     texts = [terms(_stated(result)) for result, _ in listed]
@@ -143,7 +167,8 @@ def link_claims(claims: Sequence[Claim], results: Iterable[Result]) -> tuple[Cla
         links.extend(
             ClaimUse(claim_id=link.claim_id, citing_id=citing_id, relation=link.relation, by="judge") for link in judged
         )
-        found = relations(label) if not judged else ()
+        silent = asked and result.prediction.judge != LOCAL
+        found = relations(label) if not judged and not silent else ()
         nearest = _nearest(weighted(words, weights), vectors) if found else None
         if nearest is not None:
             links.extend(

@@ -22,6 +22,7 @@ class Tally:
     def __init__(self, cited: CitedWork, announced: int | None = None, listed: int | None = None) -> None:
         self.cited, self.announced, self._listed = cited, announced, listed
         self.taken = self.with_passage = self.needs_review = 0
+        self.claims_by_judge = False
         self.status: Counter[Status] = Counter()
         self.role: Counter[Role] = Counter()
         self.other_roles: Counter[Role] = Counter()
@@ -54,10 +55,16 @@ class Tally:
         if label.polarity in STANCES:
             self.stance[label.polarity, label.basis] += 1
 
+    def read_claims(self, cited: CitedWork) -> None:
+        """Take over the claims that the judge found, where it found any."""
+        self.claims_by_judge = cited.claims != self.cited.claims
+        self.cited = cited
+
     def summary(self) -> dict[str, object]:
         """The counts as JSON: coverage, roles, polarities, stances by basis, evidence sources, failures."""
         return {
             "hub": self.cited.model_dump(mode="json", exclude_defaults=True),
+            **({"claims_by": "judge"} if self.claims_by_judge else {}),
             "coverage": {
                 "announced": self.announced,
                 "listed": self.listed,

@@ -1,7 +1,8 @@
 """From a task to the messages that are sent: one template file a prompt and version, rendered purely.
 
 A prompt *name* such as ``v1`` selects two files: ``passages-v1.md.j2`` for works with citation contexts and
-``summary-v1.md.j2`` for those without. Rendering depends on the task alone: no date, no counter, no order of a set.
+``summary-v1.md.j2`` for those without; ``claims-v1.md.j2``, where there is one, asks for a hub's claims. Rendering
+depends on the task alone: no date, no counter, no order of a set.
 
 Text from papers is untrusted. Every value that a template prints goes through :func:`clean`, so that no template
 can forget it: invisible characters vanish, white space is one blank, and nothing can open or close a tag.
@@ -105,6 +106,7 @@ def prompt_names(folder: Path | None = None) -> list[str]:
 
 
 _KINDS = ("passages", "summary")
+_CLAIMS = "claims"
 _GLOBALS = {name: value for name, value in DEFAULT_NAMESPACE.items() if name != "lipsum"}
 
 
@@ -138,14 +140,18 @@ class Prompt:
         self._system: dict[str, Message] = {}
         self._hubs: dict[str, tuple[CitedWork, str]] = {}
         for kind in _KINDS:
-            file = folder / f"{kind}-{name}.md.j2"
-            self.sha256[file.name] = hashlib.sha256(file.read_bytes()).hexdigest()
-            try:
-                template = environment.get_template(file.name)
-                self._system[kind] = Message("system", _block(template, "system", {}))
-            except (TemplateError, KeyError) as error:
-                raise SettingsError(f"{file}: the prompt cannot be rendered: {error}; mend the template") from error
-            self._templates[kind] = template
+            self.sha256 |= self._load(environment, folder / f"{kind}-{name}.md.j2", kind)
+        claims = folder / f"{_CLAIMS}-{name}.md.j2"
+        self.claims_sha256 = self._load(environment, claims, _CLAIMS) if claims.is_file() else {}
+
+    def _load(self, environment: ImmutableSandboxedEnvironment, file: Path, kind: str) -> dict[str, str]:
+        try:
+            template = environment.get_template(file.name)
+            self._system[kind] = Message("system", _block(template, "system", {}))
+        except (TemplateError, KeyError) as error:
+            raise SettingsError(f"{file}: the prompt cannot be rendered: {error}; mend the template") from error
+        self._templates[kind] = template
+        return {file.name: hashlib.sha256(file.read_bytes()).hexdigest()}
 
     def render(self, task: Task, shots: Sequence[Shot] = ()) -> tuple[Message, ...]:
         """The messages for one task: a constant system message, then the item. Pure."""
@@ -157,6 +163,14 @@ class Prompt:
         }
         item = _block(self._templates[kind], "item", values)
         return self._system[kind], Message("user", f"{self._hub(kind, task.pair.cited)}\n\n{item}")
+
+    def render_claims(self, cited: CitedWork) -> tuple[Message, ...]:
+        """The messages that ask for a hub's claims; empty where this prompt has no such question. Pure."""
+        if _CLAIMS not in self._templates:
+            return ()
+        return self._system[_CLAIMS], Message(
+            "user", _block(self._templates[_CLAIMS], "hub", {"hub": _shown_hub(cited)})
+        )
 
     def _hub(self, kind: str, cited: CitedWork) -> str:
         """The hub's part of the message, rendered once for as long as the hub stays the same object."""

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from classifier.errors import InputError
 from classifier.hub_view import HubTallies
 from classifier.inputs import Source
-from classifier.judges.base import Judge, Usage
+from classifier.judges.base import Judge, Usage, with_claims
 from classifier.manifest import build_manifest
 from classifier.outputs import RunWriter, write_json
 from classifier.pipeline import Answered, predict
@@ -112,6 +112,8 @@ async def _run(
     finally:
         await judge.aclose()
     stopped = done < total
+    for tally in tallies:
+        tally.read_claims(with_claims(judge, tally.cited))
     summary = {"complete": not stopped, "hubs": [tally.summary() for tally in tallies]}
     write_json(folder / "summary.json", summary)
     write_json(

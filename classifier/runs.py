@@ -15,7 +15,10 @@ from classifier.schema import CitedWork
 
 
 class HubRun(NamedTuple):
-    """One hub of a finished run; ``manifest`` is ``run.json``, ``coverage`` the hub's part of ``summary.json``."""
+    """One hub of a finished run; ``manifest`` is ``run.json``, ``coverage`` the hub's part of ``summary.json``.
+
+    ``claims_by`` is ``judge`` where the hub's claims are those that the judge found, and not the input's.
+    """
 
     folder: Path
     cited: CitedWork
@@ -23,6 +26,7 @@ class HubRun(NamedTuple):
     manifest: dict[str, Any]
     complete: bool
     other_hubs: int
+    claims_by: str | None = None
 
     def results(self) -> Iterator[Result]:
         """The works of this hub in the order of the run."""
@@ -40,7 +44,8 @@ def open_run(folder: Path, hub_id: str | None = None) -> HubRun:
                 "holds no such hub" if hubs else "holds no hub", path=folder, value=hub_id, do="see summary.json"
             )
         cited = CitedWork.model_validate(entry["hub"])
-        return HubRun(folder, cited, entry["coverage"], manifest, bool(summary.get("complete", True)), len(hubs) - 1)
+        complete = bool(summary.get("complete", True))
+        return HubRun(folder, cited, entry["coverage"], manifest, complete, len(hubs) - 1, entry.get("claims_by"))
     except (KeyError, TypeError, ValidationError) as error:
         raise InputError("is not the summary of a run", path=folder / "summary.json") from error
 

@@ -182,8 +182,8 @@ def varied_text(draw, words):
     return " ".join(draw.choices(VOCABULARY, cum_weights=_ZIPF, k=words))
 
 
-def prose_hub(works, seed=5):
-    """A hub in which no two texts are alike; each work has two passages of three sentences (75 words)."""
+def prose_hub(works, seed=5, around=25):
+    """A hub in which no two texts are alike; each work has two passages of ``2 * around + 25`` words."""
     draw = random.Random(seed)  # noqa: S311 - test data
     hub = make_hub(works)
     made = tuple(
@@ -193,7 +193,7 @@ def prose_hub(works, seed=5):
                 "summary": varied_text(draw, 30),
                 "contexts": tuple(
                     context.model_copy(
-                        update={"before": varied_text(draw, 25), "after": varied_text(draw, 25),
+                        update={"before": varied_text(draw, around), "after": varied_text(draw, around),
                                 "text": f"{context.text} {varied_text(draw, 12)}"}
                     )
                     for context in (work.contexts * 2)[:2]

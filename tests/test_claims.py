@@ -50,6 +50,13 @@ def test_the_example_hub_yields_its_four_claims_and_no_background():
         ("Stretching reduces falls in old age", "", ["Stretching reduces falls in old age"]),
         ("Does stretching reduce falls?", "", []),
         ("Falls", "METHODS: 80 people. RESULTS: Falls fell by 20%.", ["RESULTS: Falls fell by 20%."]),
+        (
+            "Falls",
+            "Half of them fall. Eighty people were randomised, 50% to stretching. Falls were lower by 20% than before. "
+            "It is often said that 90% dance. The trial tested whether stretching reduces falls. Gait did not change.",
+            ["Falls were lower by 20% than before.", "Gait did not change."],
+        ),
+        ("Falls", "In old age 30% fall each year.", []),
         ("Falls", "Experiments on three tasks demonstrate large gains.", None),
         ("Falls", "Previous work has shown that people fall.", []),
         ("", "", []),

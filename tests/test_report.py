@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import html as lxml_html
 
+from classifier.cli import main
 from classifier.errors import InputError
 from classifier.inputs import open_input
 from classifier.judges.base import JudgeCard
@@ -52,7 +53,7 @@ def embedded(page, name):
 
 
 def unpack(block):
-    return json.loads(gzip.decompress(base64.b64decode(block)))
+    return json.loads(gzip.decompress(base64.b85decode(block.translate(str.maketrans(",./", "<>&")))))
 
 
 # Brown, Cai and DasGupta (2001) give the formula; values by R 4.3, prop.test(x, n, correct = FALSE)$conf.int.
@@ -212,7 +213,7 @@ def test_a_hub_without_passages_says_what_is_missing(tmp_path):
     text = write_report(make_run(tmp_path, hub.model_copy(update={"citing": hub.citing[:5]}))).read_text("utf-8")
     for words in ("No citing work came with a passage", "came with its year", "names no co-cited works"):
         assert words in text
-    assert "No labelled work was found to address this claim." in text
+    assert "what they do with this claim is not known" in text
 
 
 def test_corrected_shares_come_from_the_evaluation_of_the_run(tmp_path):
@@ -224,8 +225,20 @@ def test_corrected_shares_come_from_the_evaluation_of_the_run(tmp_path):
     assert "polarity with gold labels of 12 of 20 works" in text
     assert "40.0 % (30.0 – 50.0 %)" in text
     (run / "evaluation.json").write_text('{"shares": 3}')
-    with pytest.raises(InputError, match=r"evaluation.json: is not what `classify evaluate --json` prints"):
+    with pytest.raises(InputError, match=r"evaluation.json: is not what `classify evaluate --save` writes"):
         write_report(run)
+
+
+def test_evaluate_save_writes_what_the_report_reads(tmp_path, capsys):
+    run = make_run(tmp_path, make_hub(20))
+    gold = tmp_path / "gold.csv"
+    rows = [result.prediction for result in read_run(run) if result.prediction.status is Status.LABELLED]
+    lines = [f"{p.hub_id},{p.citing_id},{p.label.role},{p.label.polarity},{p.label.basis}" for p in rows[:15]]
+    gold.write_text("\n".join(["hub_id,citing_id,role,polarity,basis", *lines]) + "\n")
+    with pytest.raises(SystemExit, match="0"):
+        main(["evaluate", str(run), "--gold", str(gold), "--save", "--resamples", "100"])
+    assert str(run / "evaluation.json") in capsys.readouterr().err
+    assert "with gold labels of 15 of 20 works" in write_report(run).read_text("utf-8")
 
 
 def test_a_run_with_several_hubs_shows_one_and_says_so(tmp_path):
@@ -250,5 +263,5 @@ def test_more_works_than_a_page_holds_are_counted_and_the_rest_is_said(tmp_path,
 
 
 def test_a_thousand_works_take_less_than_one_and_a_half_megabytes(tmp_path):
-    path = write_report(make_run(tmp_path, prose_hub(1000)))
+    path = write_report(make_run(tmp_path, prose_hub(1000, around=35)))  # two passages of 95 words a work
     assert path.stat().st_size < 1_500_000

@@ -51,7 +51,7 @@ def explain(
     from classifier.store import Store
     from classifier.store_tools import explain as explained
 
-    settings: Settings = load_settings(judge="openai", model=model, base_url=base_url, prompt=prompt)
+    settings: Settings = load_settings(judge="openai", model=model, base_url=base_url, prompt=prompt, claims=True)
     pairs = open_input(source).pairs()
     pair = next((p for p in pairs if citing_id in (None, p.citing.citing_id)), None)
     if pair is None:

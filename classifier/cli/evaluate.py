@@ -23,6 +23,9 @@ def evaluate(
         Path | None, typer.Option(help="Run of the local judge: show local, this run and their fusion side by side.")
     ] = None,
     html: Annotated[bool, typer.Option("--html", help="Also write RUN/evaluation.html.")] = False,
+    save: Annotated[
+        bool, typer.Option("--save", help="Also write RUN/evaluation.json: `classify report` then corrects its shares.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print every number as JSON instead of text.")] = False,
     resamples: Annotated[int, typer.Option(min=100, help="Bootstrap resamples behind each interval.")] = 2000,
 ) -> None:
@@ -36,7 +39,8 @@ def evaluate(
     from classifier.evaluation.report import text
     from classifier.evaluation.report_html import html as page
     from classifier.evaluation.runs import read_run
-    from classifier.outputs import write_text
+    from classifier.outputs import write_json, write_text
+    from classifier.report.shares import EVALUATION_NAME
 
     done, labels = read_run(run), read_gold(gold, split)
     found = measure(done, labels, split=split, resamples=resamples)
@@ -51,15 +55,19 @@ def evaluate(
         report_runs.comparison_lines(compared, str(baseline)) if compared else [],
         report_runs.side_lines(together) if together else [],
     )
+    folder = run if run.is_dir() else run.parent
     if html:
-        file = (run if run.is_dir() else run.parent) / "evaluation.html"
+        file = folder / "evaluation.html"
         shown = page(found, shares=shares, compared=compared, baseline=str(baseline or ""), together=together)
         write_text(file, shown)
         typer.echo(f"written: {file}", err=True)
+    parts = {"shares": shares, "comparison": compared, "side_by_side": together}
+    everything = found.model_dump(mode="json")
+    everything |= {name: [one.model_dump(mode="json") for one in part] for name, part in parts.items()}
+    if save:
+        write_json(folder / EVALUATION_NAME, everything)
+        typer.echo(f"written: {folder / EVALUATION_NAME}", err=True)
     if as_json:
-        parts = {"shares": shares, "comparison": compared, "side_by_side": together}
-        everything = found.model_dump(mode="json")
-        everything |= {name: [one.model_dump(mode="json") for one in part] for name, part in parts.items()}
         typer.echo(json.dumps(everything, indent=2, ensure_ascii=False))
     else:
         typer.echo(text(found, *sections), nl=False)

@@ -33,6 +33,9 @@ LocalModel = Annotated[
 ]
 BaseUrl = Annotated[str | None, typer.Option("--base-url", help="OpenAI-compatible endpoint, up to /v1.")]
 Prompt = Annotated[str | None, typer.Option("--prompt", help="Prompt version, a name in prompts/.")]
+NoClaims = Annotated[
+    bool, typer.Option("--no-claims", help="Do not ask for the hub's claims (one request a hub with an abstract).")
+]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Only the first N citing works.")]
 Offline = Annotated[bool, typer.Option("--offline", help="Answers from the store only; never touch the network.")]
 SkipBadRows = Annotated[bool, typer.Option("--skip-bad-rows", help="Go on without the rows that cannot be read.")]

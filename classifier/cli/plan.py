@@ -25,10 +25,13 @@ def plan(
     limit: opt.Limit = None,
     prompt: opt.Prompt = None,
     skip_bad_rows: opt.SkipBadRows = False,
+    no_claims: opt.NoClaims = False,
     prices: opt.Prices = None,
 ) -> None:
     """Count what a run over INPUT would send, and show the first prompt; sends nothing."""
-    settings = load_settings(judge=judge, model=model, base_url=base_url, prompt=prompt, prices=prices)
+    settings = load_settings(
+        judge=judge, model=model, base_url=base_url, prompt=prompt, prices=prices, claims=not no_claims
+    )
     name, why = choose_judge(settings)
     say(f"judge: {name} ({why})")
     opened = open_input(source, skip_bad_rows=skip_bad_rows)
@@ -51,6 +54,8 @@ def plan(
         raise typer.Exit
     out.print(f"answers in the store: {planned.recalled}")
     out.print(f"requests: {planned.requests} (without retries)")
+    if not no_claims:
+        out.print("and one request for the claims of each hub with an abstract not asked yet (--no-claims: none)")
     out.print(f"tokens in: {_shown(planned.prompt_tokens)}; out: {_shown(planned.completion_tokens)}")
     out.print(f"  {planned.how}")
     _print_cost(planned, settings)

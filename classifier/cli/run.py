@@ -36,6 +36,7 @@ def run(
     offline: opt.Offline = False,
     prompt: opt.Prompt = None,
     skip_bad_rows: opt.SkipBadRows = False,
+    no_claims: opt.NoClaims = False,
     samples: opt.Samples = 1,
     cascade: opt.Cascade = False,
     cascade_below: opt.CascadeBelow = None,
@@ -53,7 +54,7 @@ def run(
 
     settings = load_settings(
         judge=judge, model=model, base_url=base_url, concurrency=concurrency, prompt=prompt, max_cost=max_cost,
-        prices=prices, rpm=rpm, tpm=tpm, local_model=local_model,
+        prices=prices, rpm=rpm, tpm=tpm, local_model=local_model, claims=not no_claims,
     )  # fmt: skip
     name, why = choose_judge(settings)
     say(f"judge: {name} ({why})")
@@ -70,6 +71,8 @@ def run(
                  "prompt": settings.prompt, "skip_bad_rows": skip_bad_rows, "max_cost": max_cost, "rpm": rpm,
                  "tpm": tpm, "samples": samples, "cascade": cascade, "cascade_below": cascade_below,
                  **given}  # fmt: skip
+    if name == "openai":
+        arguments["claims"] = not no_claims
     with Reporter("labelling", getattr(decider, "waiting", None)) as report, StopOnSignal(say) as stop:
         result = run_source(
             opened,

@@ -13,9 +13,9 @@ from classifier.evaluation.calibration import Calibration, apply_calibration, re
 from classifier.evaluation.examples import NearestExamples, read_examples
 from classifier.evaluation.fusion import Fusion, fuse, read_fusion
 from classifier.evidence import Task
-from classifier.judges.base import Judge, JudgeCard, Usage
+from classifier.judges.base import Judge, JudgeCard, Usage, with_claims
 from classifier.judges.selection import open_judge
-from classifier.schema import Prediction, Status
+from classifier.schema import CitedWork, Prediction, Status
 from classifier.settings import Settings
 
 FUSED = "fused"
@@ -133,6 +133,10 @@ class CalibratedJudge:
         extra = {"calibration": self.calibration.model_dump(mode="json")}
         return card.model_copy(update={"parameters": {**card.parameters, **extra}})
 
+    def with_claims(self, cited: CitedWork) -> CitedWork:
+        """The hub as the judge reads it."""
+        return with_claims(self.inner, cited)
+
     async def aclose(self) -> None:
         """Release the judge."""
         await self.inner.aclose()
@@ -169,6 +173,10 @@ class FusedJudge:
         card = self.model.card()
         extra = {"local": self.local.card().model_dump(mode="json"), "fusion": self.rule.model_dump(mode="json")}
         return card.model_copy(update={"judge": FUSED, "parameters": {**card.parameters, **extra}})
+
+    def with_claims(self, cited: CitedWork) -> CitedWork:
+        """The hub as the language model reads it."""
+        return with_claims(self.model, cited)
 
     async def aclose(self) -> None:
         """Release both."""

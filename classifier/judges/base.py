@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from pydantic import Field
 
 from classifier.evidence import Task
-from classifier.schema import Prediction, Record
+from classifier.schema import CitedWork, Prediction, Record
 
 
 class Usage(Record):
@@ -70,3 +70,17 @@ class Judge(Protocol):
     async def aclose(self) -> None:
         """Release connections; called once at the end, also after an error."""
         ...
+
+
+@runtime_checkable
+class ReadsClaims(Protocol):
+    """A judge that reads the claims of a hub before it labels."""
+
+    def with_claims(self, cited: CitedWork) -> CitedWork:
+        """The hub with the claims that labels of this run may link to."""
+        ...
+
+
+def with_claims(judge: Judge, cited: CitedWork) -> CitedWork:
+    """The hub as ``judge`` reads it; as it is for a judge that reads no claims."""
+    return judge.with_claims(cited) if isinstance(judge, ReadsClaims) else cited

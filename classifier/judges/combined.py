@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 
 from classifier.evidence import Task
 from classifier.judges.admission import Wait
-from classifier.judges.base import Judge, JudgeCard, Usage
+from classifier.judges.base import Judge, JudgeCard, Usage, with_claims
 from classifier.judges.openai import OpenAIJudge
-from classifier.schema import EvidenceSource, Prediction, Status
+from classifier.schema import CitedWork, EvidenceSource, Prediction, Status
 
 SAMPLING_TEMPERATURE = 0.7
 """At temperature 0 all samples would say the same; this one is that of Wang et al. 2023, "Self-consistency improves
@@ -51,6 +51,10 @@ class VotingJudge:
             other.interviewer.capabilities = first.interviewer.capabilities
         sampled = await asyncio.gather(*(judge.judge(tasks) for judge in self.samples))
         return [elect(votes) for votes in zip(*sampled, strict=True)]
+
+    def with_claims(self, cited: CitedWork) -> CitedWork:
+        """The hub as every sample reads it."""
+        return self.samples[0].with_claims(cited)
 
     def usage(self) -> Usage:
         """What all samples spent; they share one gate and one budget."""
@@ -122,6 +126,10 @@ class CascadeJudge:
                 if answer.label is not None or answers[i].label is None:
                     answers[i] = answer
         return answers
+
+    def with_claims(self, cited: CitedWork) -> CitedWork:
+        """The hub as the language model reads it."""
+        return with_claims(self.model, cited)
 
     def _unsure(self, answer: Prediction) -> bool:
         if answer.status is not Status.LABELLED or answer.label is None:

@@ -50,6 +50,7 @@ class OpenAISettings(Record):
     rpm: float | None = Field(default=None, gt=0)
     tpm: float | None = Field(default=None, gt=0)
     offline: bool = False
+    claims: bool = False
     price: Price | None = None
     max_cost: float | None = Field(default=None, ge=0)
 

@@ -11,11 +11,12 @@ from classifier.evidence import Task
 from classifier.judges.admission import Wait
 from classifier.judges.asking import Asker
 from classifier.judges.base import JudgeCard, Usage
+from classifier.judges.claiming import ClaimsAsker, with_hub
 from classifier.judges.dialogue import Dialogue, Examples, Interviewer, OpenAISettings
 from classifier.judges.probe import Capabilities, capabilities_key, probe
 from classifier.judges.request import ChatRequest, Rung, request_key
 from classifier.prompting import Message, Prompt
-from classifier.schema import Prediction
+from classifier.schema import CitedWork, Prediction
 from classifier.store import RawAnswer, Store
 
 MAX_LOST_IN_A_ROW = 64
@@ -43,6 +44,7 @@ class OpenAIJudge:
         self.settings, self.prompt = settings, prompt
         self.interviewer = Interviewer(settings, prompt, examples)
         self.asker = Asker(settings, store)
+        self.claims = ClaimsAsker(self.interviewer, self.asker) if settings.claims else None
         self._store = store
         self._capabilities_key = capabilities_key(settings.endpoint, settings.model)
         self._probing = asyncio.Lock()
@@ -60,15 +62,28 @@ class OpenAIJudge:
         return type(self)(settings, self._store, self.prompt, examples=self.interviewer.examples)
 
     def share(self, other: OpenAIJudge) -> None:
-        """Ask through the same gate, connections and budget as ``other``."""
-        self.asker = other.asker
+        """Ask through the same gate, connections and budget as ``other``, and read the same claims of a hub."""
+        self.asker, self.claims = other.asker, other.claims
 
     def recall(self, tasks: Sequence[Task]) -> list[Prediction | None]:
         """Predictions that the store alone can give; looks all tasks up together."""
         return [said if isinstance(said, Prediction) else None for said in self.recall_or_ask(tasks)]
 
     def recall_or_ask(self, tasks: Sequence[Task]) -> list[Prediction | ChatRequest | None]:
-        """For each task its prediction, or the request that comes next; ``None`` before the endpoint was probed."""
+        """For each task its prediction, or the request that comes next; ``None`` before the endpoint was probed.
+
+        Where claims are asked for, an answer from before the hub's claims were known still counts: it was paid for.
+        """
+        if self.claims is None:
+            return self._recall(tasks)
+        complete = [self.claims.complete(task) for task in tasks]
+        results = self._recall(complete)
+        bare = [i for i, said in enumerate(results) if isinstance(said, ChatRequest) and complete[i] is not tasks[i]]
+        for index, said in zip(bare, self._recall([tasks[i] for i in bare]), strict=True):
+            results[index] = said if isinstance(said, Prediction) else results[index]
+        return results
+
+    def _recall(self, tasks: Sequence[Task]) -> list[Prediction | ChatRequest | None]:
         results: list[Prediction | ChatRequest | None] = [None] * len(tasks)
         asking: list[tuple[int, Dialogue, ChatRequest]] = []
         for index, task in enumerate(tasks):
@@ -118,18 +133,21 @@ class OpenAIJudge:
         if settings.price:
             parameters["price"] = settings.price.model_dump(mode="json")
         parameters["examples"] = self.interviewer.examples is not None
+        if self.claims:
+            parameters["claims"] = True
         if known:
             parameters |= dict.fromkeys(known.dropped)
             parameters |= {"structured_output": known.rung.value, "lengths_bounded": known.bounded}
             parameters["token_field"] = known.token_field
+        notes = known.findings if known else ()
         return JudgeCard(
             judge="openai",
             model=settings.model,
             model_served=self.asker.model_served or (known.model_served if known else None),
             endpoint=settings.endpoint,
             parameters=parameters,
-            prompts=self.prompt.sha256,
-            notes=known.findings if known else (),
+            prompts=self.prompt.sha256 | (self.prompt.claims_sha256 if self.claims else {}),
+            notes=(*notes, *sorted(self.claims.notes)) if self.claims else notes,
         )
 
     @property
@@ -141,6 +159,12 @@ class OpenAIJudge:
         """What was said about one task as far as the store knows it: for ``classify show`` and ``plan``."""
         if not task.passages:
             return Transcript((), (), self.interviewer.silent(task))
+        complete = self.claims.complete(task) if self.claims else task
+        found = self._transcript(complete)
+        bare = self._transcript(task) if complete is not task and found.prediction is None else found
+        return bare if bare.prediction else found
+
+    def _transcript(self, task: Task) -> Transcript:
         said: list[RawAnswer] = []
         dialogue = self.interviewer.dialogue(task)
         request = next(dialogue)
@@ -154,7 +178,13 @@ class OpenAIJudge:
 
     def first_request(self, task: Task) -> ChatRequest | None:
         """The request that a task begins with, for ``classify cache explain``; ``None`` where none is needed."""
+        if self.claims:
+            task = self.claims.complete(task)
         return next(self.interviewer.dialogue(task), None) if task.passages else None
+
+    def with_claims(self, cited: CitedWork) -> CitedWork:
+        """The hub with the claims that labels of this run may link to."""
+        return (self.claims.stored(cited) if self.claims else None) or cited
 
     async def aclose(self) -> None:
         """Let what is on the wire arrive and be stored, drop the rest, close connections."""
@@ -167,8 +197,10 @@ class OpenAIJudge:
             if self.settings.offline:
                 return self.interviewer.failed(task, NOT_STORED)
             await self.find_out()
-        dialogue = self.interviewer.dialogue(task)
         try:
+            if self.claims:
+                task = with_hub(task, await self.claims.ask(task.pair.cited))
+            dialogue = self.interviewer.dialogue(task)
             request = next(dialogue)
             while True:
                 answer = await self.asker.answer(request)

@@ -57,6 +57,7 @@ def open_openai(
         max_tokens=settings.max_tokens,
         timeout=settings.timeout,
         concurrency=settings.concurrency,
+        claims=settings.claims,
         offline=offline or by_file(endpoint),
         rpm=settings.rpm,
         tpm=settings.tpm,

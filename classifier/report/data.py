@@ -85,6 +85,7 @@ class PageData(Record):
     years: dict[int, dict[str, int]]
     years_unknown: int
     claims: tuple[Claim, ...]
+    claims_by: str
     claim_uses: tuple[ClaimUse, ...]
     cocited: tuple[Cocitation, ...]
     representatives: tuple[Representative, ...]
@@ -126,7 +127,8 @@ def gather(run: Path, hub_id: str | None = None) -> Gathered:
         years={year: dict(sorted(counts.items())) for year, counts in sorted(tally.years.items())},
         years_unknown=tally.status[Status.LABELLED] - sum(sum(c.values()) for c in tally.years.values()),
         claims=claims,
-        claim_uses=link_claims(claims, listed),
+        claims_by=(hub.claims_by or "input") if cited.claims else "rule",
+        claim_uses=link_claims(claims, listed, asked=bool(cited.claims)),
         cocited=cocited_works(cited, (result.citing for result in listed)),
         representatives=representative_works(listed),
         corrected_method=corrected.method if corrected else None,

@@ -1,7 +1,7 @@
 """The page as one HTML file: Jinja2 with autoescape, hashes for the Content-Security-Policy, packed entries.
 
-The explorer's rows are one packed JSON value (gzip, base64, unpacked by the browser's own DecompressionStream). What is
-needed only on demand, passages and download pieces, is packed in blocks of works. All pieces of a work lie beside
+The explorer's rows are one packed JSON value (gzip, base 85, unpacked by the browser's own DecompressionStream). What
+is needed only on demand, passages and download pieces, is packed in blocks of works. All pieces of a work lie beside
 each other, so that text which five forms repeat costs its bytes once.
 """
 
@@ -33,6 +33,7 @@ from classifier.report.data import MOST_WORKS, Gathered, PageData, Share, gather
 from classifier.runs import HubRun, run_facts
 from classifier.schema import MENTION, ClaimRelation, EvidenceSource, Label, Polarity, Role, Status
 
+_OUTSIDE_HTML = str.maketrans("<>&", ",./")
 REPORT_NAME = "report.html"
 BLOCK = 64
 """Works in one packed block: opening an entry unpacks one block."""
@@ -250,7 +251,7 @@ def _row(result: Result, chosen: bool) -> list[object]:
 
 
 def _packed(results: Sequence[Result], page_forms: Sequence[Form]) -> list[str]:
-    """Blocks of works, each a base64 gzip of a JSON list of the pieces of every form, in the order of the forms."""
+    """Blocks of works, each a packed JSON list of the pieces of every form, in the order of the forms."""
     blocks = []
     for start in range(0, len(results), BLOCK):
         pieces = [[form.piece(result) for form in page_forms] for result in results[start : start + BLOCK]]
@@ -259,6 +260,9 @@ def _packed(results: Sequence[Result], page_forms: Sequence[Form]) -> list[str]:
 
 
 def _pack(value: object) -> str:
-    """The value as JSON, gzip, base64; without a time, so that the same value gives the same text."""
+    """The value as JSON, gzip, base 85 (RFC 1924); without a time, so that the same value gives the same text.
+
+    Base 85 is 6 % smaller than base 64. Its three characters that mean something in HTML are exchanged.
+    """
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return base64.b64encode(gzip.compress(text.encode(), 9, mtime=0)).decode()
+    return base64.b85encode(gzip.compress(text.encode(), 9, mtime=0)).decode().translate(_OUTSIDE_HTML)

@@ -47,7 +47,7 @@ def wilson(count: int, total: int, level: float = LEVEL) -> Interval | None:
 
 
 def read_corrected(run: Path, hub_id: str) -> Corrected | None:
-    """The corrected shares of a hub from ``evaluation.json``, what ``classify evaluate --json`` prints for this run.
+    """The corrected shares of a hub from ``evaluation.json``, what ``classify evaluate --save`` writes for this run.
 
     ``None`` where there is no such file, or too little gold of this hub in it. Raises ``InputError`` for another form.
     """
@@ -66,7 +66,7 @@ def read_corrected(run: Path, hub_id: str) -> Corrected | None:
         }
         counts = [f"{one['field']} with gold labels of {one['sample']} of {one['works']} works" for one in found]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError("is not what `classify evaluate --json` prints", path=path, do="write it anew") from error
+        raise InputError("is not what `classify evaluate --save` writes", path=path, do="write it anew") from error
     if not found:
         return None
     return Corrected(

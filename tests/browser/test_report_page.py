@@ -292,6 +292,18 @@ def test_print_shows_the_numbers_without_the_controls_dark_on_white(watched, fil
     assert page.is_visible("#works")
 
 
+def test_paper_holds_every_work_that_fits_the_filters(watched, file):
+    page = watched.open(file)
+    rows = page.locator("#works > tbody > tr")
+    on_screen = rows.count()
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    said = page.inner_text("#printed")
+    assert f"{rows.count()} works are printed, of {rows.count()} that fit the filters" in said
+    assert rows.count() > on_screen
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert (rows.count(), page.inner_text("#printed")) == (on_screen, "")
+
+
 def test_without_scripts_everything_but_explorer_and_downloads_is_there(browser, file):
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()

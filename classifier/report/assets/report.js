@@ -5,8 +5,23 @@
     element("count").textContent = "This browser is too old to unpack the works; they are in predictions.csv.";
     return;
   }
-  async function unpack(base64) {
-    const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+  // Base 85 of RFC 1924 with , . / for < > &: five characters are four bytes, n + 1 at the end are n.
+  const digits = new Uint8Array(128);
+  Array.from("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%/()*+-;,=.?@^_`{|}~")
+    .forEach((digit, value) => { digits[digit.charCodeAt(0)] = value; });
+  function bytesOf(text) {
+    const bytes = new Uint8Array(Math.floor((text.length * 4) / 5));
+    for (let from = 0, to = 0; from < text.length; from += 5, to += 4) {
+      let number = 0;
+      for (let i = from; i < from + 5; i += 1) {
+        number = number * 85 + (i < text.length ? digits[text.charCodeAt(i)] : 84);
+      }
+      for (let i = 0; i < 4 && to + i < bytes.length; i += 1) bytes[to + i] = (number >>> (24 - 8 * i)) & 255;
+    }
+    return bytes;
+  }
+  async function unpack(text) {
+    const bytes = bytesOf(text);
     const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
     return JSON.parse(await new Response(stream).text());
   }
@@ -170,6 +185,21 @@
     lengthMenu: [10, 25, 50, 100],
     layout: { topStart: null, topEnd: null, bottomStart: "pageLength", bottomEnd: "paging" },
     language: { emptyTable: "This hub lists no citing works.", zeroRecords: "No work fits these filters.", lengthMenu: "_MENU_ works on a page" },
+  });
+
+  // On paper there is no paging: all works that fit the filters are printed, of very many those on the screen.
+  const mostPrinted = 500;
+  let length = null;
+  addEventListener("beforeprint", () => {
+    const fitting = table.rows({ search: "applied" }).count();
+    length = table.page.len();
+    if (fitting <= mostPrinted) table.page.len(-1).draw(false);
+    element("printed").textContent =
+      `${table.rows({ page: "current" }).count()} works are printed, of ${fitting} that fit the filters and ${rows.length} in all.`;
+  });
+  addEventListener("afterprint", () => {
+    table.page.len(length ?? 25).draw(false);
+    element("printed").textContent = "";
   });
 
   async function toggle(index, open = null) {
