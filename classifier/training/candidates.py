@@ -104,7 +104,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         candidate = CANDIDATES[name]
         settings = replace(Settings(), left_out=candidate.left_out)
         found = evaluate.candidate(table, rows_for(table, candidate), settings)
-        results[name] = found | {"in domain": _in_domain(table, candidate)}
+        own = sum(corpus == "written" for corpus in table.corpora)
+        results[name] = found | {"in domain": _in_domain(table, candidate), "own passages": own}
         path.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n", encoding="utf-8")
         print(name, file=sys.stderr, flush=True)
     model = LocalModel.load()
@@ -131,12 +132,12 @@ def as_markdown(results: Mapping[str, Any]) -> str:
         "groups. Made by `python -m classifier.training.candidates`."
     )
     lines = ["# Candidates for the embedded judge", "", text, ""]
-    lines += ["| candidate | role, native | role, own scheme | polarity, native | polarity, own scheme |"]
-    lines += ["|---|---|---|---|---|"]
+    lines += ["| candidate | own passages | role, native | role, own scheme | polarity, native | polarity, own scheme |"]
+    lines += ["|---|---:|---|---|---|---|"]
     for name in CANDIDATES:
         if name in results:
             cells = [_mean(results[name], key) for key in _KEYS]
-            lines.append(f"| {name} | " + " | ".join(cells) + " |")
+            lines.append(f"| {name} | {results[name]['own passages']} | " + " | ".join(cells) + " |")
     lines += ["", "## Shipped, corpus by corpus", ""]
     for key in _KEYS:
         lines += _corpus_table(results.get("shipped", {}).get(key, {}), key)
