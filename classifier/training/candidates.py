@@ -132,7 +132,9 @@ def as_markdown(results: Mapping[str, Any]) -> str:
         "groups. Made by `python -m classifier.training.candidates`."
     )
     lines = ["# Candidates for the embedded judge", "", text, ""]
-    lines += ["| candidate | own passages | role, native | role, own scheme | polarity, native | polarity, own scheme |"]
+    lines += [
+        "| candidate | own passages | role, native | role, own scheme | polarity, native | polarity, own scheme |"
+    ]
     lines += ["|---|---:|---|---|---|---|"]
     for name in CANDIDATES:
         if name in results:

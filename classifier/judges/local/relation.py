@@ -154,7 +154,9 @@ def relate(title: str, abstract: str, text: str, common: CommonWords) -> Relatio
         if word is None:
             return None
         shared = text[word.start : word.end]
-        return Relation("background", 0.25, word.start, word.end, shared, f"shares the hub's topic word {shared!r} (S6)")
+        return Relation(
+            "background", 0.25, word.start, word.end, shared, f"shares the hub's topic word {shared!r} (S6)"
+        )
     words = text[topic[0] : topic[1]]
     if len(words.split()) >= 3 and _USE.search(text[max(0, topic[0] - 25) : topic[0]]):
         return Relation("uses_method", 0.35, *topic, words, f"puts to use what the hub is about, {words!r} (S2)")
