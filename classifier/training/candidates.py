@@ -93,7 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--silver", type=Path)
     parser.add_argument("--written", type=Path)
     parser.add_argument("--only", action="append")
-    parser.add_argument("--out", type=Path, default=Path("eval/results"))
+    parser.add_argument("--out", type=Path, default=Path("eval/results/embedded"))
     given = parser.parse_args(arguments)
     table = table_of(given.data, given.silver, given.written)
     args_out: Path = given.out
