@@ -32,6 +32,7 @@ NEEDS_MORE = {
     "classify evaluate RUN --gold": "wants a run that has gold labels; test_evaluation_* do it",
     "classify benchmark": "wants data sets that are no part of the project; test_evaluation_benchmarks does it",
     "classify fetch": "wants the network; test_fetch does it",
+    "classify review": "serves until it is stopped; tests/browser/test_review_page.py does it",
 }
 
 
