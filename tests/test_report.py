@@ -15,7 +15,7 @@ from classifier.inputs import open_input
 from classifier.judges.base import JudgeCard
 from classifier.outputs import read_run
 from classifier.report import write_report
-from classifier.report.data import MOST_WORKS, gather
+from classifier.report.data import MOST_WORKS, _spent, gather
 from classifier.report.page import BLOCK, ROW_FIELDS, _embedded, shown
 from classifier.report.shares import wilson
 from classifier.schema import (
@@ -265,3 +265,11 @@ def test_more_works_than_a_page_holds_are_counted_and_the_rest_is_said(tmp_path,
 def test_a_thousand_works_take_less_than_one_and_a_half_megabytes(tmp_path):
     path = write_report(make_run(tmp_path, prose_hub(1000, around=35)))  # two passages of 95 words a work
     assert path.stat().st_size < 1_500_000
+
+
+@pytest.mark.parametrize(
+    ("dollars", "shown"), [(None, "at a price not known here"), (0.01234, "$0.0123"), (0.0, "$0.0000")]
+)
+def test_the_cost_is_money_where_the_price_is_known_and_said_to_be_unknown_elsewhere(dollars, shown):
+    usage = {"requests": 3, "cached": 1, "prompt_tokens": 4000, "completion_tokens": 200, "dollars": dollars}
+    assert _spent(usage) == f"3 requests, 1 answers from the store, 4,000 tokens in and 200 out, {shown}"

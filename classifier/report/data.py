@@ -209,15 +209,17 @@ def _run_facts(manifest: dict[str, Any]) -> RunFacts:
 
 
 def _spent(usage: dict[str, object]) -> str:
-    """Requests and tokens in words. Prices are not known here, so no sum of money is given."""
+    """Requests, tokens and the money they cost in words; without a known price that is said, and no sum is given."""
     number = {
         key: int(str(usage.get(key) or 0)) for key in ("requests", "cached", "prompt_tokens", "completion_tokens")
     }
     if not number["requests"] and not number["cached"]:
         return "no request: nothing was sent anywhere"
+    dollars = usage.get("dollars")
+    cost = "at a price not known here" if dollars is None else f"${float(str(dollars)):,.4f}"
     return (
         f"{number['requests']:,} requests, {number['cached']:,} answers from the store, "
-        f"{number['prompt_tokens']:,} tokens in and {number['completion_tokens']:,} out, at your endpoint's price"
+        f"{number['prompt_tokens']:,} tokens in and {number['completion_tokens']:,} out, {cost}"
     )
 
 
