@@ -96,7 +96,8 @@ class _Flights:
         self._tasks.discard(task)
         self._free.release()
         if not task.cancelled():
-            self._error = self._error or task.exception()
+            error = task.exception()  # asked of every task, or Python reports it as never looked at
+            self._error = self._error or error
 
 
 async def _ready(waiting: deque[_Asked | Answered], limit: int) -> list[Answered]:
