@@ -115,7 +115,7 @@ def test_two_runs_in_one_folder_leave_one_whole_table(tmp_path):
             assert process.returncode == 0, errors
     assert sorted(labelled(tmp_path / "run")) == sorted(f"w{i}" for i in range(60))
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [
-        "predictions.csv", "predictions.jsonl", "predictions.schema.json", "run.json", "summary.json"
+        "predictions.csv", "predictions.jsonl", "predictions.schema.json", "report.html", "run.json", "summary.json"
     ]  # fmt: skip
 
 
