@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,6 +54,10 @@ class Target(Record):
     accuracy: float
     log_loss: dict[Method, float]
     ece: dict[Method, float]
+
+
+Fitted = TypeVar("Fitted", bound=Record)
+"""What a command fits and writes as one JSON file."""
 
 
 class Calibration(Record):
@@ -269,10 +273,15 @@ def _calibrated_head(values: dict[str, float], predicted: str, mapping: Mapping)
 
 def read_calibration(path: Path) -> Calibration:
     """The calibration file written by ``classify calibrate``; ``InputError`` for anything else."""
+    return read_fitted(path, Calibration, "calibration", "classify calibrate")
+
+
+def read_fitted(path: Path, form: type[Fitted], name: str, command: str) -> Fitted:
+    """What ``command`` fitted and wrote to ``path``; ``InputError`` for anything else."""
     try:
-        return Calibration.model_validate_json(path.read_bytes())
+        return form.model_validate_json(path.read_bytes())
     except OSError as error:
         raise InputError(f"cannot be read ({error.strerror})", path=path) from error
     except ValidationError as error:
         what = error.errors()[0]["msg"]
-        raise InputError(f"not a calibration file: {what}", path=path, do="write one: classify calibrate") from error
+        raise InputError(f"not a {name} file: {what}", path=path, do=f"write one: {command}") from error

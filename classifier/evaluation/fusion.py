@@ -13,11 +13,10 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
 from classifier.errors import InputError
 from classifier.evaluation.align import predicted_value
-from classifier.evaluation.calibration import FEWEST, folds
+from classifier.evaluation.calibration import FEWEST, folds, read_fitted
 from classifier.evaluation.extras import load
 from classifier.evaluation.gold import FIELDS, Gold, GoldItem, Key
 from classifier.evaluation.intervals import SEED, Floats
@@ -217,10 +216,4 @@ def _basis(polarity: Polarity, local: Prediction, model: Prediction) -> Basis | 
 
 def read_fusion(path: Path) -> Fusion:
     """The fusion file written by ``classify calibrate --fuse``; ``InputError`` for anything else."""
-    try:
-        return Fusion.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise InputError(f"cannot be read ({error.strerror})", path=path) from error
-    except ValidationError as error:
-        what = error.errors()[0]["msg"]
-        raise InputError(f"not a fusion file: {what}", path=path, do="write one: classify calibrate --fuse") from error
+    return read_fitted(path, Fusion, "fusion", "classify calibrate --fuse")
