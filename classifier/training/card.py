@@ -46,8 +46,8 @@ _LIMITS = """
   gave no weight to the model. The figures of a set use thresholds found without that set.
 - Hyper-parameters were chosen on leave-one-corpus-out scores of the same sets, so the means are slightly flattered.
 - Cue phrases and stance patterns were revised after reading errors on silver rows and on Athar's training part.
-  The rules for thresholds were changed several times after looking at their precision on Athar, SDCF, clinical and Kumpa. So the
-  precision of asserted stances on all of these is flattered more. On sets of the sentiment tradition it is far
+  The rules for thresholds were changed repeatedly after looking at their precision on Athar, SDCF, clinical and Kumpa.
+  So the precision of asserted stances on all of these is flattered more. On sets of the sentiment tradition it is far
   below three in four (see the table): agreement of findings is neutral there, and few stances are asserted at all.
 - Confidence is calibrated on silver labels; on single sets the error reaches the values in the last column.
 - A stance said without a cue phrase ("recovered 71 % on identical input") is not seen, and often called neutral.
