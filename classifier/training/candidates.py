@@ -73,7 +73,7 @@ def in_domain(table: matrices.Table, corpus: str, head: str, candidate: Candidat
     rows = rows_of(table, head)
     settings = replace(Settings(), left_out=candidate.left_out)
     fitted = fit_head(table, rows[train[rows]], head, settings)
-    p = calibration.probabilities(score(table, np.flatnonzero(dev), fitted, settings), 1.0)
+    p = calibration.probabilities(score(table, np.flatnonzero(dev), fitted, head, settings), 1.0)
     return evaluate.head_result(evaluate.Scores(np.flatnonzero(dev), p, {}), table, head, groups)
 
 

@@ -19,6 +19,7 @@ from classifier.judges.local.features import Source
 ROLES = ("background", "motivation", "uses_method", "uses_data", "extends", "compares", "future_work")
 POLARITIES = ("neutral", "supporting", "contrasting", "mixed")
 HEADS: Mapping[str, tuple[str, ...]] = {"role": ROLES, "polarity": POLARITIES}
+BASES = ("evidence", "assessment")
 
 
 class Corpus(NamedTuple):
@@ -171,6 +172,8 @@ def _own_example(row: Mapping[str, object], base: Mapping[str, object], path: Pa
             allowed[head] = frozenset({str(value)})
         elif value not in (None, "unclear", "none"):
             raise InputError(f"no {head} of ours", path=path, column=head, value=value)
+    if row.get("basis") in BASES:
+        allowed["basis"] = frozenset({str(row["basis"])})
     written = "text" in row
     dataset = "written" if written else str(row["dataset"])
     name = "written" if written else "silver"
@@ -240,6 +243,11 @@ def _allowed(row: Mapping[str, object], corpus: Corpus) -> dict[str, frozenset[s
 def sha256(path: Path) -> str:
     """The SHA-256 of a file, in hexadecimal."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def identity(example: Example) -> str:
+    """Sixteen letters that name a labelled passage whatever files it was loaded from."""
+    return hashlib.sha256(f"{example.key}\n{example.source.text}".encode()).hexdigest()[:16]
 
 
 _SPACES = re.compile(r"\W+")

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from classifier.judges.local.stances import GATES, kind_of
+from classifier.judges.local.stances import GATES
 from classifier.training import calibration, matrices
 from classifier.training.calibration import Held
 from classifier.training.corpora import HEADS, POLARITIES, Example
@@ -25,7 +25,7 @@ from classifier.training.train import (
     Settings,
     Shown,
     fit_head,
-    patterns_of,
+    kinds_of,
     rows_of,
     score,
     tune,
@@ -107,7 +107,7 @@ class Unseen:
             parts, order = [], []
             for family in np.unique(self.table.families[rows]):
                 inside = rows[self.table.families[rows] == family]
-                parts.append(score(self.table, inside, self._without(head, str(family)), self.settings))
+                parts.append(score(self.table, inside, self._without(head, str(family)), head, self.settings))
                 order.append(inside)
             kept = np.concatenate(order)
             self._held[head] = Held(np.concatenate(parts), self._allowed(kept, head), self.table.corpora[kept], kept)
@@ -134,7 +134,7 @@ class Unseen:
             away = Held(*(part[self.table.families[self.watched.rows] != family] for part in self.watched))
             seen = [Shown(self.table, rest), Shown(self.table, away)]
             tuned |= tune_stances(seen, tuned["temperature"], self.settings)
-        raw = score(self.table, rows, fitted, self.settings)
+        raw = score(self.table, rows, fitted, head, self.settings)
         return Scores(rows, calibration.probabilities(raw, tuned["temperature"]), tuned)
 
     @cached_property
@@ -143,7 +143,7 @@ class Unseen:
         rows = rows_of(self.table, "polarity")
         usual = np.array([usable(self.table.examples[i], everything=True) for i in rows], dtype=bool)
         rows = rows[~self.train[rows] & usual]
-        raw = score(self.table, rows, self._without("polarity", ""), self.settings)
+        raw = score(self.table, rows, self._without("polarity", ""), "polarity", self.settings)
         return Held(raw, self._allowed(rows, "polarity"), self.table.corpora[rows], rows)
 
     def _rows(self, head: str) -> NDArray[np.int64]:
@@ -193,14 +193,13 @@ class Asserted(NamedTuple):
     neutral_right: int
 
 
-def asserted(scores: Scores, table: Table) -> dict[str, Asserted]:
+def asserted(scores: Scores, table: Table, settings: Settings) -> dict[str, Asserted]:
     """What is asserted at the thresholds, against the label, by kind of stance (polarity/basis)."""
     best = scores.p.argmax(axis=1)
     confidence = scores.p.max(axis=1)
     allowed = matrices.allowed_matrix([table.examples[i] for i in scores.rows], "polarity", POLARITIES)
     hit = allowed[np.arange(len(best)), best]
-    found = patterns_of(table, scores.rows)
-    kinds = np.array([kind_of(POLARITIES[k], f) or "" for k, f in zip(best, found, strict=True)])
+    kinds = np.array(kinds_of(table, scores.rows, best, settings))
     neutral = (best == 0) & (confidence >= scores.tuned["neutral"])
     out: dict[str, Asserted] = {}
     for kind in GATES:
@@ -240,7 +239,7 @@ def candidate(table: Table, train_rows: NDArray[np.bool_], settings: Settings) -
                 results.append(result)
                 found[name] = result._asdict() | {"ece": calibration_of(scores, table, head, groups)}
                 if head == "polarity":
-                    counted = asserted(scores, table)
+                    counted = asserted(scores, table, settings)
                     found[name]["asserted"] = {k: v._asdict() for k, v in counted.items()}
                     found[name]["thresholds"] = {k: scores.tuned[k] for k in (*GATES, "neutral")}
             if results:

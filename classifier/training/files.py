@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from classifier.judges.local.model import FORMAT
 from classifier.training import corpora, matrices
+from classifier.training.blending import described
 from classifier.training.corpora import HEADS, Example
 from classifier.training.fitting import Fit
 from classifier.training.matrices import Table
@@ -75,10 +76,7 @@ def write(
         "format": FORMAT,
         "heads": [[k, list(v)] for k, v in HEADS.items()],  # the order of the columns
         "families": dict(families),
-        "temperature": {head: tuned[head]["temperature"] for head in HEADS},
-        "floor": {head: tuned[head]["floor"] for head in HEADS},
-        "thresholds": {"role": tuned["role"]["assert"], "neutral": tuned["polarity"]["neutral"]}
-        | dict(tuned["stance"]),
+        **described(tuned),
         "common_words": common_words(table),
     }
     out.mkdir(parents=True, exist_ok=True)

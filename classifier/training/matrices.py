@@ -24,6 +24,8 @@ class Table(NamedTuple):
     present: sp.csr_matrix
     families: NDArray[np.str_]
     corpora: NDArray[np.str_]
+    encoded: NDArray[np.float32] | None = None
+    """Held-out logits of the encoder [examples, values of all its heads], where there is one."""
 
 
 def tabulate(examples: Sequence[Example], min_count: int, names: NDArray[np.str_] | None = None) -> Table:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classifier.errors import InputError
-from classifier.judges.local import stances
-from classifier.training import calibration, corpora, fitting, matrices
+from classifier.judges.local import encoder, stances
+from classifier.training import blending, calibration, corpora, fitting, matrices
 from classifier.training.calibration import Held
 from classifier.training.corpora import HEADS, POLARITIES, Example
 from classifier.training.files import HeadFit, TrainingReport, manifest, write
@@ -41,6 +41,7 @@ class Settings:
     neutral_precision: float = 0.9
     role_precision: float = 0.6
     miss: float = 0.1
+    blend: Mapping[str, float] = field(default_factory=dict)  # weight of the linear logits beside the encoder's
     enough: int = 300
     least: int = 15
 
@@ -53,13 +54,15 @@ def train(
     written: Path | None = None,
     everything: bool = False,
     settings: Settings | None = None,
+    encoder_folder: Path | None = None,
 ) -> TrainingReport:
     """Write `features.txt`, `weights.npz`, `model.json` and `manifest.json` into `out`.
 
     data: JSON-lines files, or folders of them; sets that may not be trained on only help to set thresholds.
     silver, written: files or folders of labels in our own scheme.
-    everything: also train on sets without a permissive licence. Nothing is drawn at random; `seed` is recorded and
-    reserved. Raises `InputError` where there is nothing to train on.
+    everything: also train on sets without a permissive licence. Nothing of the linear heads is drawn at random; `seed`
+    is recorded. encoder_folder: what `classifier.training.encoder` made of the same data; the model then has an encoder
+    beside its linear heads, each with thresholds of its own. Raises `InputError` where there is nothing to train on.
     """
     settings = settings or Settings()
     files = expand(data)
@@ -71,18 +74,28 @@ def train(
     table = matrices.tabulate(examples, settings.min_count)
     others = [e for e in loaded if not usable(e, everything) and usable(e, everything=True)]
     watched = matrices.tabulate(others, settings.min_count, table.names)
-    heads: dict[str, HeadFit] = {}
-    tuned: dict[str, dict[str, float]] = {}
-    for head, values in HEADS.items():
-        held = held_out(table, head, settings)
-        heads[head] = fit_head(table, rows_of(table, head), head, settings)
-        tuned[head] = tune(held, values, head, settings)
-        if head == "polarity":
-            seen = [Shown(table, held), Shown(watched, scored(watched, heads[head], settings))]
-            tuned["stance"] = tune_stances(seen, tuned[head]["temperature"], settings)
+    heads = {head: fit_head(table, rows_of(table, head), head, settings) for head in HEADS}
+    held = {head: held_out(table, head, settings) for head in HEADS}
+    tuned = tune_all(table, held, watched, heads, settings)
     made_from = manifest(files + extra, examples, seed, everything)
     made_from["thresholds_only"] = dict(sorted(Counter(e.corpus for e in others).items()))
+    if encoder_folder is not None:
+        logits = blending.HeldOut.load(encoder_folder)
+        table, watched = logits.beside(table), logits.beside(watched)
+        settings = replace(settings, blend={head: blending.share(table, held[head], head) for head in HEADS})
+        both = {head: blending.blended(table, held[head], head, settings.blend[head]) for head in HEADS}
+        blending.install(encoder_folder, out, settings.blend, tune_all(table, both, watched, heads, settings))
     return write(out, table, heads, tuned, settings.families, made_from)
+
+
+def tune_all(
+    table: Table, held: Mapping[str, Held], watched: Table, heads: Mapping[str, HeadFit], settings: Settings
+) -> dict[str, dict[str, float]]:
+    """Temperature, thresholds and floor of each head, and under `stance` the threshold of each kind of stance."""
+    tuned = {head: tune(held[head], values, head, settings) for head, values in HEADS.items()}
+    seen = [Shown(table, held["polarity"]), Shown(watched, scored(watched, heads["polarity"], settings))]
+    tuned["stance"] = tune_stances(seen, tuned["polarity"]["temperature"], settings)
+    return tuned
 
 
 def usable(example: Example, everything: bool) -> bool:
@@ -124,11 +137,12 @@ def fit_head(table: Table, rows: Rows, head: str, settings: Settings) -> HeadFit
     return HeadFit(columns, fitting.fit(x, allowed, corpus, weight, settings.penalty[head]))
 
 
-def score(table: Table, rows: Rows, fitted: HeadFit, settings: Settings) -> Floats:
-    """Uncalibrated scores [rows, values]."""
+def score(table: Table, rows: Rows, fitted: HeadFit, head: str, settings: Settings) -> Floats:
+    """Uncalibrated scores [rows, values], blended with the held-out encoder where the table and settings have one."""
     scale = matrices.family_scale(table.names[fitted.columns], settings.families)
     x = matrices.design(table, rows, fitted.columns, scale)
-    return np.asarray(x @ fitted.fit.weights + fitted.fit.bias)
+    linear: Floats = np.asarray(x @ fitted.fit.weights + fitted.fit.bias)
+    return blending.mixed(table, rows, linear, head, settings.blend[head]) if head in settings.blend else linear
 
 
 def held_out(table: Table, head: str, settings: Settings) -> Held:
@@ -142,7 +156,7 @@ def held_out(table: Table, head: str, settings: Settings) -> Held:
         if len(families) < 2:
             raise InputError(f"{head} needs labels from two data sets at least", value=str(family))
         fitted = fit_head(table, rows[~inside], head, settings)
-        parts.append(score(table, rows[inside], fitted, settings))
+        parts.append(score(table, rows[inside], fitted, head, settings))
         order.append(rows[inside])
     kept = np.concatenate(order)
     allowed = matrices.allowed_matrix([table.examples[i] for i in kept], head, HEADS[head])
@@ -186,7 +200,7 @@ def scored(watched: Table, fitted: HeadFit, settings: Settings) -> Held:
     """Rows with a polarity of data sets outside the training data, scored by the model trained on all of it."""
     rows = rows_of(watched, "polarity")
     allowed = matrices.allowed_matrix([watched.examples[i] for i in rows], "polarity", POLARITIES)
-    return Held(score(watched, rows, fitted, settings), allowed, watched.corpora[rows], rows)
+    return Held(score(watched, rows, fitted, "polarity", settings), allowed, watched.corpora[rows], rows)
 
 
 def tune_stances(shown: Sequence[Shown], temperature: float, settings: Settings) -> dict[str, float]:
@@ -198,8 +212,7 @@ def tune_stances(shown: Sequence[Shown], temperature: float, settings: Settings)
     kinds: list[str] = []
     for part in shown:
         best = part.held.scores.argmax(axis=1)
-        found = patterns_of(part.table, part.held.rows)
-        kinds += [stances.kind_of(POLARITIES[k], f) or "" for k, f in zip(best, found, strict=True)]
+        kinds += kinds_of(part.table, part.held.rows, best, settings)
     scores = np.concatenate([part.held.scores for part in shown])
     allowed = np.concatenate([part.held.allowed for part in shown])
     names = np.concatenate([part.held.corpora for part in shown])
@@ -216,7 +229,19 @@ def tune_stances(shown: Sequence[Shown], temperature: float, settings: Settings)
             thresholds[kind] = calibration.threshold(
                 p[rows].max(axis=1), right[rows], weight, settings.stance_precision, settings.least
             )
+    if "polarity" in settings.blend and thresholds:  # too few mixed stances anywhere to set a threshold on
+        fallback = max((t for t in thresholds.values() if t < calibration.NEVER), default=calibration.NEVER)
+        thresholds |= {kind: fallback for kind, t in thresholds.items() if kind.startswith("mixed/") and t > 1}
     return thresholds
+
+
+def kinds_of(table: Table, rows: Rows, best: Rows, settings: Settings) -> list[str]:
+    """The stance (polarity/basis) each row may be asserted as, "" for none: by the encoder's basis or by patterns."""
+    if table.encoded is not None and "polarity" in settings.blend:
+        basis = table.encoded[rows][:, encoder.columns("basis")].argmax(axis=1)
+        return [f"{POLARITIES[k]}/{corpora.BASES[b]}" if k else "" for k, b in zip(best, basis, strict=True)]
+    found = patterns_of(table, rows)
+    return [stances.kind_of(POLARITIES[k], f) or "" for k, f in zip(best, found, strict=True)]
 
 
 def patterns_of(table: Table, rows: Rows) -> list[set[str]]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from classifier.evidence import Passage as SentText
 from classifier.evidence import Task, prepare
+from classifier.judges.local.encoder import HEADS
 from classifier.judges.local.explain import Carrier, carrier
 from classifier.judges.local.features import Source
 from classifier.judges.local.model import LocalModel, Scored
@@ -117,10 +118,18 @@ def _decide(model: LocalModel, text: SentText, scored: Scored) -> _Read:
     if polarity is Polarity.NEUTRAL:
         sure = polarity_p >= limits["neutral"]
     else:
-        kind = kind_of(polarity.value, {f.name[2:] for f in scored.features if f.name.startswith("g ")})
+        kind = _kind(scored, polarity)
         sure = kind is not None and polarity_p >= limits[kind]
         basis = Basis(kind.split("/")[1]) if sure and kind else Basis.NONE
     return _Read(text, scored, role, role_p, polarity if sure else Polarity.UNCLEAR, polarity_p, basis)
+
+
+def _kind(scored: Scored, polarity: Polarity) -> str | None:
+    """The stance as polarity/basis: the basis by the encoder, or by the pattern that carries the stance (or None)."""
+    if scored.encoded:
+        basis = HEADS["basis"][int(scored.encoded.logits["basis"].argmax())]
+        return f"{polarity.value}/{basis}"
+    return kind_of(polarity.value, {f.name[2:] for f in scored.features if f.name.startswith("g ")})
 
 
 def _main(reads: Sequence[_Read]) -> _Read:

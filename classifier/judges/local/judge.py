@@ -21,7 +21,7 @@ class LocalJudge:
 
     def __init__(self, path: Path | None = None) -> None:
         self.model = LocalModel.load(path)
-        self.model_name = f"linear-{self.model.digest[:12]}"
+        self.model_name = self.model.name
 
     def recall(self, tasks: Sequence[Task]) -> list[Prediction | None]:
         """Nothing: this judge keeps no answers, it gives them anew."""

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classifier.errors import SettingsError
+from classifier.judges.local.encoder import Encoded, Encoder, available
 from classifier.judges.local.features import Feature, Passage, Source, extract
 from classifier.judges.local.relation import CommonWords
 
@@ -31,14 +32,23 @@ class Scored(NamedTuple):
     columns: NDArray[np.int64]
     length: float
     probabilities: dict[str, Floats]
+    encoded: Encoded | None = None
 
 
 class LocalModel:
     """Immutable after loading; safe to share between threads."""
 
-    def __init__(self, names: Sequence[str], weights: Floats, bias: Floats, settings: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        names: Sequence[str],
+        weights: Floats,
+        bias: Floats,
+        settings: dict[str, Any],
+        encoder: Encoder | None = None,
+    ) -> None:
         self.index = {name: i for i, name in enumerate(names)}
-        self.weights, self.bias, self.settings = weights, bias, settings
+        self.weights, self.bias, self.encoder = weights, bias, encoder
+        self.settings = settings | (encoder.settings if encoder else {})
         self.heads: dict[str, tuple[str, ...]] = {k: tuple(v) for k, v in settings["heads"]}
         self.family_weights: dict[str, float] = settings["families"]
         squares = [self.family_weights.get(name.split(" ", 1)[0], 1.0) ** 2 for name in names]
@@ -67,7 +77,14 @@ class LocalModel:
                 f"{folder}: model format {settings.get('format')}, {weights.shape[0]} rows for {len(names)} features; "
                 f"this program reads format {FORMAT}; run `classify train` again"
             )
-        return cls(names, weights, bias, settings)
+        beside = Path(str(folder)) / "encoder"
+        encoder = Encoder(beside) if available() and beside.is_dir() else None
+        return cls(names, weights, bias, settings, encoder)
+
+    @property
+    def name(self) -> str:
+        """What answered, with the start of its digest: `encoder-…` with the encoder, `linear-…` without."""
+        return f"{'encoder' if self.encoder else 'linear'}-{self.digest[:12]}"
 
     @cached_property
     def digest(self) -> str:
@@ -76,6 +93,8 @@ class LocalModel:
         digest.update("\n".join(self.index).encode())
         digest.update(self.weights.tobytes() + self.bias.tobytes())
         digest.update(json.dumps(self.settings, sort_keys=True).encode())
+        if self.encoder:
+            digest.update(self.encoder.digest.encode())
         return digest.hexdigest()
 
     def score(self, sources: Sequence[Source]) -> list[Scored]:
@@ -88,16 +107,19 @@ class LocalModel:
         kept = list(dict.fromkeys(index[f.name] for f in features if f.name in index))
         columns = np.array(kept, dtype=np.int64)
         length = float(np.sqrt(self._squares[columns].sum())) or 1.0
-        logits = self.weights[columns].sum(axis=0) / length + self.bias
-        probabilities = {
-            head: _softmax(logits[part] / self.settings["temperature"][head]) for head, part in self.slices.items()
-        }
-        return Scored(source, passage, features, columns, length, probabilities)
+        flat = self.weights[columns].sum(axis=0) / length + self.bias
+        logits = {head: flat[part] for head, part in self.slices.items()}
+        encoded = self.encoder.read(source, passage) if self.encoder else None
+        if encoded:
+            logits = {head: self.settings["blend"][head] * x + encoded.logits[head] for head, x in logits.items()}
+        probabilities = {head: _softmax(x / self.settings["temperature"][head]) for head, x in logits.items()}
+        return Scored(source, passage, features, columns, length, probabilities, encoded)
 
     def contributions(self, scored: Scored, head: str, value: str, against: str) -> list[tuple[Feature, float]]:
         """What each present feature adds to log p(`value`) - log p(`against`); exact, the bias left out.
 
-        A feature that occurs more than once shares its weight between its occurrences.
+        A feature that occurs more than once shares its weight between its occurrences. With the encoder, each word
+        piece adds its share of the encoder's logits (what it says once its neighbours were read, not of its letters).
         """
         values = self.heads[head]
         base = self.slices[head].start
@@ -106,11 +128,18 @@ class LocalModel:
         times: dict[str, int] = {}
         for feature in known:
             times[feature.name] = times.get(feature.name, 0) + 1
-        scale = scored.length * float(self.settings["temperature"][head])
+        temperature = float(self.settings["temperature"][head])
+        weight = self.settings["blend"][head] if scored.encoded else 1.0
+        scale = scored.length * temperature / weight if weight else float("inf")
         out: list[tuple[Feature, float]] = []
         for feature in known:
             row = self.weights[self.index[feature.name]]
             out.append((feature, float(row[one] - row[other]) / scale / times[feature.name]))
+        if scored.encoded:
+            shares = scored.encoded.shares[head]
+            moved = (shares[:, values.index(value)] - shares[:, values.index(against)]) / temperature
+            for (start, end), amount in zip(scored.encoded.spans, moved, strict=True):
+                out.append((Feature("piece", start, end), float(amount)))
         return out
 
 

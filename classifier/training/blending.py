@@ -1,0 +1,101 @@
+"""The encoder beside the linear heads: held-out logits, the weight of each, and the files of the shipped encoder."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifier.errors import InputError
+from classifier.judges.local.encoder import HEADS, columns
+from classifier.training import calibration
+from classifier.training.calibration import Held
+from classifier.training.corpora import identity
+from classifier.training.fitting import Floats
+from classifier.training.matrices import Table
+
+SHARES = (0.0, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5)
+"""Weights of the linear logits that are tried; the encoder's weigh 1, and the temperature sets the scale."""
+FILES = ("encoder.onnx", "pieces.txt")
+
+
+class HeldOut(NamedTuple):
+    """Logits [passages, values] of networks that saw no passage of the same family, by `corpora.identity`."""
+
+    logits: Mapping[str, NDArray[np.float32]]
+
+    @classmethod
+    def load(cls, folder: Path) -> HeldOut:
+        """From `held-out.npz` in `folder`; an `InputError` where there is none."""
+        path = folder / "held-out.npz"
+        if not path.is_file():
+            raise InputError("no held-out logits", path=path, do="make them with python -m classifier.training.encoder")
+        with np.load(path, allow_pickle=False) as arrays:
+            names, logits = arrays["names"], arrays["logits"].astype(np.float32)
+        return cls(dict(zip(names.tolist(), logits, strict=True)))
+
+    def beside(self, table: Table) -> Table:
+        """The table with the encoder's logits; an `InputError` for a passage the encoder was not asked about."""
+        found = [self.logits.get(identity(e)) for e in table.examples]
+        missing = sum(f is None for f in found)
+        if missing:
+            raise InputError(f"{missing} passages have no held-out logits", do="train the encoder again on these data")
+        width = sum(len(values) for values in HEADS.values())
+        kept = [f for f in found if f is not None]
+        return table._replace(encoded=np.array(kept, dtype=np.float32).reshape(len(kept), width))
+
+
+def save(path: Path, names: list[str], logits: NDArray[np.float32]) -> None:
+    """Write held-out logits in half precision."""
+    np.savez_compressed(path, names=np.array(names), logits=logits.astype(np.float16))
+
+
+def mixed(table: Table, rows: NDArray[np.int64], linear: Floats, head: str, weight: float) -> Floats:
+    """`weight` times the linear logits plus the encoder's; the linear ones alone where the table has no encoder."""
+    if table.encoded is None:
+        return linear
+    return np.asarray(weight * linear + table.encoded[rows][:, columns(head)], dtype=np.float64)
+
+
+def blended(table: Table, held: Held, head: str, weight: float) -> Held:
+    """Held-out scores with the encoder's added."""
+    return held._replace(scores=mixed(table, held.rows, held.scores, head, weight))
+
+
+def share(table: Table, held: Held, head: str) -> float:
+    """The weight of the linear logits that makes silver labels most likely, data sets counting the same."""
+    silver = held.corpora == "silver"
+    part = Held(held.scores[silver], held.allowed[silver], table.families[held.rows[silver]], held.rows[silver])
+
+    def loss(weight: float) -> float:
+        both = blended(table, part, head, weight)
+        p = calibration.probabilities(both.scores, calibration.temperature(both))
+        right = np.maximum((p * both.allowed).sum(axis=1), 1e-12)
+        return -float(calibration.equal_corpora(both.corpora) @ np.log(right))
+
+    return min(SHARES, key=loss)
+
+
+def install(folder: Path, out: Path, blend: Mapping[str, float], tuned: Mapping[str, Mapping[str, float]]) -> None:
+    """Copy the encoder's files to `out/encoder` and write how it is blended, with thresholds, beside them."""
+    target = out / "encoder"
+    target.mkdir(parents=True, exist_ok=True)
+    for name in FILES:
+        shutil.copyfile(folder / name, target / name)
+    settings = {"blend": dict(blend), **described(tuned)}
+    (target / "encoder.json").write_text(json.dumps(settings, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def described(tuned: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float]]:
+    """Temperatures, floors and thresholds in the form that both kinds of model files hold."""
+    heads = [head for head in tuned if head != "stance"]
+    return {
+        "temperature": {head: tuned[head]["temperature"] for head in heads},
+        "floor": {head: tuned[head]["floor"] for head in heads},
+        "thresholds": {"role": tuned["role"]["assert"], "neutral": tuned["polarity"]["neutral"], **tuned["stance"]},
+    }
