@@ -24,16 +24,28 @@ def train(
         bool,
         typer.Option("--everything", help="Also use sets without a permissive licence; say so if you share the files."),
     ] = False,
-    seed: Annotated[int, typer.Option("--seed", help="Recorded in the manifest.")] = 0,
+    encoder: Annotated[
+        Path | None,
+        typer.Option(
+            "--encoder", help="Folder of the small encoder; trained there first, in an hour or two, if empty."
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of the encoder; recorded in the manifest.")] = 0,
 ) -> None:
     """Train the embedded judge on --data and write its files, the same bytes for the same data."""
+    extra = "train" if encoder is None else "train-encoder"
     try:
         from classifier.training.train import train as trained
+
+        if encoder is not None and not (encoder / "held-out.npz").is_file():
+            from classifier.training.encoder import make
+
+            make(data, encoder, silver, written, everything, seed)
     except ModuleNotFoundError as error:
         raise SettingsError(
-            f"training needs {error.name}: pip install 'citation-polarity-classifier[train]'"
+            f"training needs {error.name}: pip install 'citation-polarity-classifier[{extra}]'"
         ) from error
-    report = trained(data, folder, seed, silver, written, everything)
+    report = trained(data, folder, seed, silver, written, everything, encoder_folder=encoder)
     for corpus, count in sorted(report.examples.items()):
         out.print(f"  {count:>7}  {corpus}", markup=False)
     out.print(

@@ -6,7 +6,7 @@ import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,9 +25,14 @@ FILES = ("encoder.onnx", "pieces.txt")
 
 
 class HeldOut(NamedTuple):
-    """Logits [passages, values] of networks that saw no passage of the same family, by `corpora.identity`."""
+    """Logits [values] of passages by `corpora.identity`, of networks that saw no passage of the same family.
+
+    `inside`: of dev passages by the shipped network, which saw the training part of their data set.
+    """
 
     logits: Mapping[str, NDArray[np.float32]]
+    inside: Mapping[str, NDArray[np.float32]]
+    made_from: dict[str, Any]
 
     @classmethod
     def load(cls, folder: Path) -> HeldOut:
@@ -36,12 +41,20 @@ class HeldOut(NamedTuple):
         if not path.is_file():
             raise InputError("no held-out logits", path=path, do="make them with python -m classifier.training.encoder")
         with np.load(path, allow_pickle=False) as arrays:
-            names, logits = arrays["names"], arrays["logits"].astype(np.float32)
-        return cls(dict(zip(names.tolist(), logits, strict=True)))
+            found = [
+                dict(zip(arrays[f"{part}names"].tolist(), arrays[f"{part}logits"].astype(np.float32), strict=True))
+                for part in ("", "dev_")
+            ]
+        made_from = json.loads((folder / "recipe.json").read_text(encoding="utf-8"))
+        return cls(found[0], found[1], made_from)
 
-    def beside(self, table: Table) -> Table:
-        """The table with the encoder's logits; an `InputError` for a passage the encoder was not asked about."""
-        found = [self.logits.get(identity(e)) for e in table.examples]
+    def beside(self, table: Table, in_domain: bool = False) -> Table:
+        """The table with the encoder's logits; an `InputError` for a passage the encoder was not asked about.
+
+        in_domain: dev passages get the logits of the shipped network.
+        """
+        known = {**self.logits, **self.inside} if in_domain else self.logits
+        found = [known.get(identity(e)) for e in table.examples]
         missing = sum(f is None for f in found)
         if missing:
             raise InputError(f"{missing} passages have no held-out logits", do="train the encoder again on these data")
@@ -50,9 +63,13 @@ class HeldOut(NamedTuple):
         return table._replace(encoded=np.array(kept, dtype=np.float32).reshape(len(kept), width))
 
 
-def save(path: Path, names: list[str], logits: NDArray[np.float32]) -> None:
-    """Write held-out logits in half precision."""
-    np.savez_compressed(path, names=np.array(names), logits=logits.astype(np.float16))
+def save(path: Path, held: Mapping[str, NDArray[np.float32]], inside: Mapping[str, NDArray[np.float32]]) -> None:
+    """Write logits by identity in half precision: held-out ones, and those of dev passages by the shipped network."""
+    arrays: dict[str, NDArray[Any]] = {}
+    for part, logits in (("", held), ("dev_", inside)):
+        arrays[f"{part}names"] = np.array(list(logits), dtype="U16")
+        arrays[f"{part}logits"] = np.array(list(logits.values()), dtype=np.float16)
+    np.savez_compressed(path, **arrays)  # type: ignore[arg-type]
 
 
 def mixed(table: Table, rows: NDArray[np.int64], linear: Floats, head: str, weight: float) -> Floats:

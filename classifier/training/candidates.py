@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from classifier.judges.local.model import LocalModel
-from classifier.training import calibration, corpora, evaluate, matrices
+from classifier.training import blending, calibration, corpora, evaluate, matrices
 from classifier.training.train import Settings, expand, fit_head, rows_of, score, usable
 
 _KEYS = ("role native", "role own", "polarity native", "polarity own")
@@ -32,15 +32,18 @@ class Candidate(NamedTuple):
     silver: bool = True
     written: bool = True
     left_out: frozenset[str] = frozenset()
+    encoder: float | None = None  # None: linear heads alone; else the weight of the linear logits (-1: the shipped one)
 
 
 CANDIDATES: Mapping[str, Candidate] = {
-    "shipped": Candidate(),
-    "without silver labels": Candidate(silver=False),
-    "without silver labels and own passages": Candidate(silver=False, written=False),
-    "also sets without a licence": Candidate(everything=True),
-    "words only": Candidate(left_out=_CUES),
-    "cue phrases only": Candidate(left_out=_WORDS),
+    "shipped": Candidate(encoder=-1),
+    "encoder alone": Candidate(encoder=0),
+    "linear heads": Candidate(),
+    "linear, without silver labels": Candidate(silver=False),
+    "linear, without silver labels and own passages": Candidate(silver=False, written=False),
+    "linear, also sets without a licence": Candidate(everything=True),
+    "linear, words only": Candidate(left_out=_CUES),
+    "linear, cue phrases only": Candidate(left_out=_WORDS),
 }
 
 
@@ -50,6 +53,17 @@ def table_of(data: Sequence[Path], silver: Path | None, written: Path | None) ->
     own = corpora.load_own(expand([p for p in (silver, written) if p is not None]), files)
     loaded = [e for e in corpora.load(files) if corpora.CORPORA.get(e.corpus, corpora.Corpus("", None)).train]
     return matrices.tabulate(loaded + own, Settings().min_count)
+
+
+def settings_for(candidate: Candidate) -> Settings:
+    """The settings of a candidate; the shipped blend is read from the shipped model."""
+    settings = replace(Settings(), left_out=candidate.left_out)
+    if candidate.encoder is None:
+        return settings
+    model = LocalModel.load()
+    shipped = model.settings["blend"] if model.encoder else dict.fromkeys(corpora.HEADS, 0.0)
+    blend = shipped if candidate.encoder < 0 else dict.fromkeys(corpora.HEADS, candidate.encoder)
+    return replace(settings, blend=blend)
 
 
 def rows_for(table: matrices.Table, candidate: Candidate) -> np.ndarray[Any, np.dtype[np.bool_]]:
@@ -71,7 +85,7 @@ def in_domain(table: matrices.Table, corpus: str, head: str, candidate: Candidat
     hidden = {print_of[i] for i in np.flatnonzero(dev)}
     train = rows_for(table, candidate) & np.array([p not in hidden for p in print_of])
     rows = rows_of(table, head)
-    settings = replace(Settings(), left_out=candidate.left_out)
+    settings = settings_for(candidate)
     fitted = fit_head(table, rows[train[rows]], head, settings)
     p = calibration.probabilities(score(table, np.flatnonzero(dev), fitted, head, settings), 1.0)
     return evaluate.head_result(evaluate.Scores(np.flatnonzero(dev), p, {}), table, head, groups)
@@ -92,20 +106,27 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--data", type=Path, action="append", required=True)
     parser.add_argument("--silver", type=Path)
     parser.add_argument("--written", type=Path)
+    parser.add_argument("--encoder", type=Path, help="folder of classifier.training.encoder, for candidates with it")
     parser.add_argument("--only", action="append")
     parser.add_argument("--out", type=Path, default=Path("eval/results/embedded"))
     given = parser.parse_args(arguments)
     table = table_of(given.data, given.silver, given.written)
+    logits = blending.HeldOut.load(given.encoder) if given.encoder else None
     args_out: Path = given.out
     args_out.mkdir(parents=True, exist_ok=True)
     path = args_out / "local-candidates.json"
     results: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     for name in given.only or CANDIDATES:
         candidate = CANDIDATES[name]
-        settings = replace(Settings(), left_out=candidate.left_out)
-        found = evaluate.candidate(table, rows_for(table, candidate), settings)
-        own = sum(corpus == "written" for corpus in table.corpora)
-        results[name] = found | {"in domain": _in_domain(table, candidate), "own passages": own}
+        if candidate.encoder is not None and logits is None:
+            print(f"{name}: left as it was, needs --encoder", file=sys.stderr)
+            continue
+        settings = settings_for(candidate)
+        beside = logits.beside(table) if logits and candidate.encoder is not None else table
+        inside = logits.beside(table, in_domain=True) if logits and candidate.encoder is not None else table
+        found = evaluate.candidate(beside, rows_for(table, candidate), settings)
+        own = int((table.corpora[rows_for(table, candidate)] == "written").sum())
+        results[name] = found | {"in domain": _in_domain(inside, candidate), "own passages": own}
         path.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n", encoding="utf-8")
         print(name, file=sys.stderr, flush=True)
     model = LocalModel.load()

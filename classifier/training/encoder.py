@@ -89,7 +89,14 @@ def make(
     rows = rows_of(examples, Vocabulary.load(out / "pieces.txt"))
     train = chosen(examples, np.array([usable(e, everything) for e in examples], dtype=bool), recipe)
     held = train_all(rows, train, out, recipe, seed, workers)
-    blending.save(out / "held-out.npz", [corpora.identity(e) for e in examples], held)
+    names = [corpora.identity(e) for e in examples]
+    dev = [i for i, e in enumerate(examples) if e.split == "dev" and not train[i]]
+    inside = logits_of(out / "all.pt", [rows[i] for i in dev], recipe)
+    blending.save(
+        out / "held-out.npz",
+        dict(zip(names, held, strict=True)),
+        dict(zip([names[i] for i in dev], inside, strict=True)),
+    )
     finish(out / "all.pt", out / "encoder.onnx", recipe.layers, recipe.frozen)
     counts = Counter(e.corpus for e, kept in zip(examples, train, strict=True) if kept)
     made_from = {
@@ -222,6 +229,18 @@ def train_one(
                 )
     torch.save(network.state_dict(), out / f"{name}.pt")
     return _logits(network, asked)
+
+
+def logits_of(weights: Path, rows: Sequence[Row], recipe: Recipe) -> NDArray[np.float32]:
+    """Logits [rows, values] by the network whose weights are kept in a file."""
+    import torch
+
+    from classifier.training.network import Network
+
+    network = Network(recipe.layers, recipe.frozen)
+    network.load_state_dict(torch.load(weights, weights_only=True))
+    found: NDArray[np.float32] = _logits(network, rows)
+    return found
 
 
 def _batches(sizes: Sequence[int], batch: int, rng: random.Random) -> list[list[int]]:

