@@ -23,9 +23,8 @@ from classifier.schema import CitationContext, CitedWork, CitingWork, Pair
 FOLDER = Path(str(sys.modules[LocalModel.__module__].__file__)).parent / "model"
 ENCODER = Encoder(FOLDER / "encoder")
 MODEL = LocalModel.load()
-SMALL = Vocabulary(
-    ["[PAD]", *(f"[unused{i}]" for i in range(1, 30)), "[UNK]", "[CLS]", "[SEP]", "we", "use", "##d", "the", "corpus", "of", "tree", "##s", ".", "it", "fail", "##ed"]
-)
+_WORDS = "we use ##d the corpus of tree ##s . it fail ##ed"
+SMALL = Vocabulary(["[PAD]", *(f"[unused{i}]" for i in range(1, 30)), "[UNK]", "[CLS]", "[SEP]", *_WORDS.split()])
 
 
 def pieces_of(text: str, vocabulary: Vocabulary = SMALL, section: str | None = None) -> list[str]:
