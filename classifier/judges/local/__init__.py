@@ -1,1 +1,1 @@
-"""The embedded judge: linear heads over words and cue phrases, scored with numpy alone."""
+"""The embedded judge: linear heads over words and cue phrases in numpy, and a small encoder through onnxruntime."""
