@@ -52,13 +52,13 @@ _LIMITS = """
 - Hyper-parameters were chosen on leave-one-corpus-out scores of the same sets, so the means are slightly flattered.
 - Cue phrases and stance patterns were revised after reading errors on silver rows and on Athar's training part.
   The rules for thresholds were changed repeatedly after looking at their precision on Athar, SDCF, clinical and
-  Kumpa.   So the precision of asserted stances on all of these is flattered more. On sets of the sentiment tradition
-  it is far   below three in four (see the table): agreement of findings is neutral there, and few stances are
+  Kumpa. So the precision of asserted stances on all of these is flattered more. On sets of the sentiment tradition
+  it is far below three in four (see the table): agreement of findings is neutral there, and few stances are
   asserted at all.
 - Confidence is calibrated on silver labels; on single sets the error reaches the values in the last column.
 - Numbers are folded away before the text is read: that 0.41 agrees with 0.42 and not with 0.12 is not seen.
 - Probabilities may differ in the last decimals between processors of different kinds (8-bit arithmetic of
-  onnxruntime); on one   machine they do not depend on the order or the batch.
+  onnxruntime); on one machine they do not depend on the order or the batch.
 """
 
 
