@@ -36,7 +36,7 @@ def pieces_of(text: str, vocabulary: Vocabulary = SMALL, section: str | None = N
 def test_words_become_their_longest_pieces_and_the_mention_a_mark() -> None:
     found = pieces_of("We used the corpus of [[Lee (2001)]]. It failed.", section="Methods")
     assert found == [
-        *("[CLS]", "[unused12]", "we", "use", "##d", "the", "corpus", "of", "[unused1]", "."),
+        *("[CLS]", "[unused13]", "we", "use", "##d", "the", "corpus", "of", "[unused1]", "."),
         *("it", "fail", "##ed", ".", "[SEP]"),
     ]
 

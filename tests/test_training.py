@@ -76,7 +76,7 @@ def test_silver_labels_are_looked_up_and_written_passages_carry_their_text(data:
     written = write(tmp_path / "written.jsonl", [{"id": "w1", "text": "We extend [[1]].", "role": "extends"}])
     found = corpora.load_own([silver, written], sorted(data.glob("*.jsonl")))
     assert [(e.corpus, e.family) for e in found] == [("silver", "act"), ("written", "written")]
-    assert found[0].allowed == {"role": {"extends"}, "polarity": {"contrasting"}}
+    assert found[0].allowed == {"role": {"extends"}, "polarity": {"contrasting"}, "basis": {"assessment"}}
 
 
 def test_a_label_that_is_not_ours_is_refused(data: Path, tmp_path: Path) -> None:

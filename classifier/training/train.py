@@ -208,7 +208,8 @@ def tune_stances(shown: Sequence[Shown], temperature: float, settings: Settings)
     """The threshold of each kind of stance, over rows whose data set counts that kind.
 
     Data sets of the evidence tradition call every assessment neutral, and those of sentiment rarely count agreement, so
-    each kind is tuned on its own tradition and on silver labels.
+    each kind is tuned on its own tradition and on silver labels. With the encoder, which is trained mostly on our
+    scheme, one threshold serves all kinds, set on silver labels: the only ones that mean what we mean by a stance.
     """
     kinds: list[str] = []
     for part in shown:
@@ -220,6 +221,11 @@ def tune_stances(shown: Sequence[Shown], temperature: float, settings: Settings)
     p = calibration.probabilities(scores, temperature)
     right = allowed[np.arange(len(p)), p.argmax(axis=1)]
     thresholds: dict[str, float] = {}
+    if "polarity" in settings.blend:
+        rows = np.flatnonzero((p.argmax(axis=1) > 0) & (names == "silver"))
+        weight = np.full(len(rows), 1.0)
+        one = calibration.threshold(p[rows].max(axis=1), right[rows], weight, settings.stance_precision)
+        return dict.fromkeys(stances.GATES, one)
     for kind in stances.GATES:
         tradition = "evidence" if kind.endswith("/evidence") else "sentiment"
         fits = np.array([name in _TUNED_ON and corpora.tradition(name) in (None, tradition) for name in names])
@@ -230,9 +236,6 @@ def tune_stances(shown: Sequence[Shown], temperature: float, settings: Settings)
             thresholds[kind] = calibration.threshold(
                 p[rows].max(axis=1), right[rows], weight, settings.stance_precision, settings.least
             )
-    if "polarity" in settings.blend and thresholds:  # too few mixed stances anywhere to set a threshold on
-        fallback = max((t for t in thresholds.values() if t < calibration.NEVER), default=calibration.NEVER)
-        thresholds |= {kind: fallback for kind, t in thresholds.items() if kind.startswith("mixed/") and t > 1}
     return thresholds
 
 
