@@ -186,7 +186,8 @@ def _from_summary(model: LocalModel, task: Task) -> LocalAnswer:
     """The relation rules over abstract or summary, then the title; no stance can be seen there."""
     cited = task.pair.cited
     for text in task.passages:
-        found = relate(cited.title, cited.abstract, text.text, model.common)
+        is_title = text.source is EvidenceSource.TITLE
+        found = relate(cited.title, cited.abstract, text.text, model.common, is_title=is_title)
         if found is not None:
             return LocalAnswer(_related(text, found), text.source, True, None, ((found.start, found.end),))
     reason = "no text of the citing work" if not task.passages else "the text names none of the hub's own terms"
