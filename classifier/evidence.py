@@ -44,7 +44,9 @@ def prepare(pair: Pair) -> Task:
     """
     work = pair.citing
     usable = [i for i, context in enumerate(work.contexts) if context.text.strip()]
-    kept = sorted(sorted(usable, key=lambda i: (_crowd(work.contexts[i]), i))[:MAX_PASSAGES])
+    kept = usable
+    if len(usable) > MAX_PASSAGES:
+        kept = sorted(sorted(usable, key=lambda i: (_crowd(work.contexts[i]), i))[:MAX_PASSAGES])
     if kept:
         passages = tuple(
             Passage(c.passage, EvidenceSource.CONTEXT, i, c.section, c.shared)

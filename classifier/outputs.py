@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, Field, ValidationError
 
@@ -181,7 +181,7 @@ def write_text(path: Path, text: str) -> None:
 def table_schema() -> dict[str, object]:
     """The Frictionless Table Schema (v2) of ``predictions.csv``, made from ``PredictionRow``."""
     properties = PredictionRow.model_json_schema()
-    fields = [_field(name, properties["properties"][name], properties.get("$defs", {})) for name in COLUMNS]
+    fields = [_field(name, properties) for name in COLUMNS]
     return {
         "$schema": "https://datapackage.org/profiles/2.0/tableschema.json",
         "fields": fields,
@@ -190,7 +190,8 @@ def table_schema() -> dict[str, object]:
     }
 
 
-def _field(name: str, spec: dict[str, object], definitions: dict[str, dict[str, object]]) -> dict[str, object]:
+def _field(name: str, model: dict[str, Any]) -> dict[str, object]:
+    spec, definitions = model["properties"][name], model.get("$defs", {})
     options = spec.get("anyOf", [spec])
     if not isinstance(options, list):
         raise TypeError(name)
@@ -198,7 +199,7 @@ def _field(name: str, spec: dict[str, object], definitions: dict[str, dict[str, 
     if "$ref" in option:
         option = definitions[str(option["$ref"]).rpartition("/")[2]]
     constraints: dict[str, object] = {}
-    if name in PredictionRow.model_json_schema().get("required", []):
+    if name in model.get("required", []):
         constraints["required"] = True
     if "enum" in option:
         constraints["enum"] = option["enum"]

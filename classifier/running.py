@@ -38,7 +38,7 @@ class Progress(NamedTuple):
     done: int
     total: int
     answered: Answered
-    usage: Usage
+    usage: Callable[[], Usage]
 
 
 class RunResult(NamedTuple):
@@ -108,7 +108,7 @@ async def _run(
                     writer.write(pair, answered.prediction)
                     tallies.add(pair, answered.prediction)
                     done += 1
-                    on_progress(Progress(done, total, answered, judge.usage()))
+                    on_progress(Progress(done, total, answered, judge.usage))
     finally:
         await judge.aclose()
     stopped = done < total

@@ -27,7 +27,7 @@ _BATCH = 500
 _SCHEMA_VERSION = 1
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS answers (
-    key BLOB PRIMARY KEY,          -- sha256 of the canonical request
+    key BLOB PRIMARY KEY NOT NULL, -- sha256 of the canonical request
     content TEXT NOT NULL,         -- the raw answer
     finish_reason TEXT NOT NULL,
     refusal TEXT,
@@ -38,7 +38,7 @@ CREATE TABLE IF NOT EXISTS answers (
     provenance TEXT NOT NULL,      -- who answered: the endpoint, or the file it was imported from
     created_at TEXT NOT NULL,
     request BLOB NOT NULL          -- the canonical request, zlib
-) WITHOUT ROWID;
+);  -- with rowids: an index of bare keys is three pages deep where one of whole rows was seven
 CREATE TABLE IF NOT EXISTS facts (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
 _COLUMNS = "content, finish_reason, refusal, max_tokens, prompt_tokens, completion_tokens, model_served"

@@ -52,9 +52,13 @@ FREE_FIELDS = frozenset({"token_field", "timeout"})
 """Fields that do not change the answer: what the server calls the limit, and how long we wait."""
 
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
+_QUOTED = json.JSONEncoder(ensure_ascii=False).encode
+
+
 def canonical(value: object) -> str:
     """JSON with sorted keys, no blanks, in UTF-8 as it stands: one text for one value."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return _CANONICAL(value)
 
 
 def key_material(request: ChatRequest) -> dict[str, Any]:
@@ -87,7 +91,7 @@ def request_key(request: ChatRequest) -> bytes:
 
 
 def _turn(message: Message) -> str:
-    return "," + canonical(message._asdict())
+    return f',{{"content":{_QUOTED(message.content)},"role":{_QUOTED(message.role)}}}'
 
 
 def _constant(request: ChatRequest) -> ChatRequest:
