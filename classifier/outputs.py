@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from classifier.errors import InputError
 from classifier.schema import (
@@ -63,6 +63,9 @@ class PredictionRow(BaseModel):
 COLUMNS = tuple(PredictionRow.model_fields)
 
 
+_TERMS = frozenset({"true", "false", *Status, *Role, *Polarity, *Basis, *EvidenceSource})
+
+
 def csv_cells(pair: Pair, prediction: Prediction) -> list[str]:
     """The cells of one row, in the order of ``COLUMNS``, safe to open in a spreadsheet."""
     work, label = pair.citing, prediction.label
@@ -70,22 +73,22 @@ def csv_cells(pair: Pair, prediction: Prediction) -> list[str]:
     index = evidence.context_index if evidence else None
     values: tuple[object, ...] = (
         prediction.hub_id, prediction.citing_id, work.title, work.ids.arxiv_id, work.ids.doi, work.year,
-        prediction.status.value,
-        label.role.value if label else None,
-        ";".join(r.value for r in label.other_roles) if label else None,
-        label.polarity.value if label else None,
-        label.basis.value if label else None,
+        prediction.status,
+        label.role if label else None,
+        ";".join(label.other_roles) if label else None,
+        label.polarity if label else None,
+        label.basis if label else None,
         f"{label.confidence:.3f}" if label else None,
         "true" if prediction.needs_review else "false",
         evidence.text if evidence else None,
-        prediction.evidence_source.value,
+        prediction.evidence_source,
         evidence.start if evidence else None,
         evidence.end if evidence else None,
         work.contexts[index].section if index is not None else None,
         label.rationale if label else None,
         prediction.judge, prediction.model, prediction.prompt, prediction.failure,
     )  # fmt: skip
-    return [safe_cell(value) for value in values]
+    return ["" if value is None else value if value in _TERMS else safe_cell(value) for value in values]
 
 
 def safe_cell(value: object) -> str:
@@ -100,6 +103,9 @@ def safe_cell(value: object) -> str:
     return "'" + text if text.startswith(_FORMULA) or text.lstrip().startswith(_FORMULA) else text
 
 
+_PREDICTION, _CITING = TypeAdapter(Prediction), TypeAdapter(CitingWork)
+
+
 class RunWriter:
     """Writes ``predictions.csv`` and ``.jsonl`` row by row; they take their names only when all is written.
 
@@ -112,7 +118,7 @@ class RunWriter:
             _sweep(folder)
             self._partial = [folder / f".{name}.{os.getpid()}.partial" for name in (CSV_NAME, JSONL_NAME)]
             self._csv_file = self._partial[0].open("w", encoding="utf-8-sig", newline="")
-            self._jsonl = self._partial[1].open("w", encoding="utf-8", newline="\n")
+            self._jsonl = self._partial[1].open("wb")
         except OSError as error:
             raise InputError(f"cannot be written: {error.strerror}", path=folder, do="give another --out") from error
         self.folder = folder
@@ -122,8 +128,8 @@ class RunWriter:
     def write(self, pair: Pair, prediction: Prediction) -> None:
         """Append one work."""
         self._csv.writerow(csv_cells(pair, prediction))
-        citing = pair.citing.model_dump_json(exclude_defaults=True)
-        self._jsonl.write(f'{{"prediction":{prediction.model_dump_json(exclude_none=True)},"citing":{citing}}}\n')
+        said = _PREDICTION.dump_json(prediction, exclude_none=True)
+        self._jsonl.write(b'{"prediction":%b,"citing":%b}\n' % (said, _CITING.dump_json(pair.citing, exclude_defaults=True)))
 
     def __enter__(self) -> RunWriter:
         return self

@@ -64,9 +64,9 @@ def run_source(
     stop: Callable[[], bool] = lambda: False,
 ) -> RunResult:
     """Label ``source`` and write the run folder. Raises ``InputError`` before the first request for bad input."""
-    count = source.check()
-    total = count if options.limit is None else min(count, options.limit)
     with _rare_collections():
+        count = source.check()
+        total = count if options.limit is None else min(count, options.limit)
         return asyncio.run(_run(source, judge, options, total, on_progress, stop))
 
 

@@ -12,6 +12,7 @@ import hashlib
 import json
 from enum import StrEnum
 from functools import lru_cache
+from json.encoder import encode_basestring
 from typing import Any, NamedTuple
 
 from classifier.prompting import Message
@@ -53,7 +54,6 @@ FREE_FIELDS = frozenset({"token_field", "timeout"})
 
 
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
-_QUOTED = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def canonical(value: object) -> str:
@@ -91,7 +91,7 @@ def request_key(request: ChatRequest) -> bytes:
 
 
 def _turn(message: Message) -> str:
-    return f',{{"content":{_QUOTED(message.content)},"role":{_QUOTED(message.role)}}}'
+    return f',{{"content":{encode_basestring(message.content)},"role":{encode_basestring(message.role)}}}'
 
 
 def _constant(request: ChatRequest) -> ChatRequest:
