@@ -9,7 +9,7 @@ from classifier.errors import AnswerInvalidError
 from classifier.evidence import Passage, Task
 from classifier.locating import locate
 from classifier.prompting import visible_range
-from classifier.schema import STANCES, Basis, ClaimLink, Evidence, EvidenceSource, Label, Role
+from classifier.schema import STANCES, Basis, Claim, ClaimLink, Evidence, EvidenceSource, Label, Role
 
 REVIEW_BELOW = 0.6
 """A confidence under this asks for a human look: by the guide, another label is arguable."""
@@ -44,7 +44,7 @@ def check(task: Task, raw: str) -> Checked:
         evidence=evidence,
         confidence=answer.confidence,
         rationale=answer.reasoning.strip(),
-        claims=_links(answer, {claim.claim_id for claim in claims}, raw),
+        claims=_links(answer, claims, raw),
     )
     return Checked(label, problem, stray or problem is not None or _needs_review(task, label))
 
@@ -55,8 +55,7 @@ def _evidence(task: Task, answer: Answer) -> tuple[Evidence | None, str | None]:
         silent = answer.role is Role.UNCLEAR and answer.polarity not in STANCES
         return None, None if silent else "the evidence is empty: copy the words that carry the decision"
     named = answer.passage - 1
-    order = sorted(range(len(task.passages)), key=lambda i: i != named)
-    for passage in (task.passages[i] for i in order):
+    for passage in (*task.passages[named : named + 1], *task.passages) if named >= 0 else task.passages:
         found = _in_passage(quote, passage)
         if found:
             return found, None
@@ -81,13 +80,16 @@ def _in_passage(quote: str, passage: Passage) -> Evidence | None:
 
 def _others(answer: Answer) -> tuple[Role, ...]:
     """Further roles without repeats; the guide (R17) keeps the primary one, background and unclear out."""
+    if not answer.other_roles:
+        return ()
     left_out = {answer.role, Role.BACKGROUND, Role.UNCLEAR}
     return tuple(dict.fromkeys(role for role in answer.other_roles if role not in left_out))
 
 
-def _links(answer: Answer, known: set[str], raw: str) -> tuple[ClaimLink, ...]:
+def _links(answer: Answer, claims: tuple[Claim, ...], raw: str) -> tuple[ClaimLink, ...]:
     if not isinstance(answer, AnswerWithClaims):
         return ()
+    known = {claim.claim_id for claim in claims}
     unknown = sorted({link.claim_id for link in answer.claims} - known)
     if unknown:
         raise AnswerInvalidError(f"claims: unknown claim_id {unknown[0]!r}; known: {', '.join(sorted(known))}", raw=raw)

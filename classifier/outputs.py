@@ -6,6 +6,7 @@ import csv
 import json
 import os
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
@@ -91,6 +92,7 @@ def csv_cells(pair: Pair, prediction: Prediction) -> list[str]:
     return ["" if value is None else value if value in _TERMS else safe_cell(value) for value in values]
 
 
+@lru_cache(maxsize=512, typed=True)
 def safe_cell(value: object) -> str:
     """The value as text that no spreadsheet takes for a formula: a leading apostrophe where it could be one."""
     if value is None:
