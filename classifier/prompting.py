@@ -195,11 +195,14 @@ def _shown_hub(cited: CitedWork) -> dict[str, object]:
     return {"title": cited.title, "abstract": cited.abstract[:MAX_TEXT_CHARS], "claims": claims}
 
 
+_KIND_SHOWN = {source: source.capitalize() for source in EvidenceSource}
+
+
 def _shown(number: int, passage: Passage) -> dict[str, object]:
     start, end = visible_range(passage.text)
     return {
         "number": number,
-        "kind": passage.source.value.capitalize(),
+        "kind": _KIND_SHOWN[passage.source],
         "section": passage.section or "",
         "others": max(0, (passage.shared or 1) - 1),
         "text": passage.text[start:end],

@@ -92,18 +92,21 @@ class OpenAIJudge:
             elif self.interviewer.capabilities is not None:
                 dialogue = self.interviewer.dialogue(task)
                 asking.append((index, dialogue, next(dialogue)))
+        highest = self.highest_limit
         while asking:
             found = self._store.find([request_key(request) for _, _, request in asking])
+            served = 0
             unfinished: list[tuple[int, Dialogue, ChatRequest]] = []
             for (index, dialogue, request), answer in zip(asking, found, strict=True):
-                if answer is None or not answer.serves(request.max_tokens, self.highest_limit):
+                if answer is None or not answer.serves(request.max_tokens, highest):
                     results[index] = request
                     continue
-                self.asker.counters.cached += 1
+                served += 1
                 try:
                     unfinished.append((index, dialogue, dialogue.send(answer)))
                 except StopIteration as end:
                     results[index] = end.value
+            self.asker.counters.cached += served
             asking = unfinished
         return results
 
