@@ -13,7 +13,8 @@ from classifier.evaluation.calibration import Calibration, apply_calibration, re
 from classifier.evaluation.examples import NearestExamples, read_examples
 from classifier.evaluation.fusion import Fusion, fuse, read_fusion
 from classifier.evidence import Task
-from classifier.judges.base import Judge, JudgeCard, Usage, with_claims
+from classifier.judges.admission import Wait
+from classifier.judges.base import Judge, JudgeCard, Usage, waiting, with_claims
 from classifier.judges.selection import open_judge
 from classifier.schema import CitedWork, Prediction, Status
 from classifier.settings import Settings
@@ -127,6 +128,10 @@ class CalibratedJudge:
         """What the judge spent."""
         return self.inner.usage()
 
+    def waiting(self) -> Wait | None:
+        """What the judge waits for."""
+        return waiting(self.inner)
+
     def card(self) -> JudgeCard:
         """The judge's card with the calibration as a parameter."""
         card = self.inner.card()
@@ -167,6 +172,10 @@ class FusedJudge:
     def usage(self) -> Usage:
         """What the language model spent; the local judge spends nothing."""
         return self.model.usage()
+
+    def waiting(self) -> Wait | None:
+        """What the language model waits for."""
+        return waiting(self.model)
 
     def card(self) -> JudgeCard:
         """The language model's card under the name ``fused``, with the local model and the rule."""

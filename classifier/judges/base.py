@@ -8,6 +8,7 @@ from typing import Protocol, runtime_checkable
 from pydantic import Field
 
 from classifier.evidence import Task
+from classifier.judges.admission import Wait
 from classifier.schema import CitedWork, Prediction, Record
 
 
@@ -79,6 +80,20 @@ class ReadsClaims(Protocol):
     def with_claims(self, cited: CitedWork) -> CitedWork:
         """The hub with the claims that labels of this run may link to."""
         ...
+
+
+@runtime_checkable
+class Waits(Protocol):
+    """A judge that may have to wait for its server."""
+
+    def waiting(self) -> Wait | None:
+        """What all requests wait for at this moment; ``None`` if nothing holds them."""
+        ...
+
+
+def waiting(judge: Judge) -> Wait | None:
+    """What ``judge`` waits for; a judge that asks nobody waits for nothing."""
+    return judge.waiting() if isinstance(judge, Waits) else None
 
 
 def with_claims(judge: Judge, cited: CitedWork) -> CitedWork:

@@ -13,6 +13,7 @@ import json
 from enum import StrEnum
 from functools import lru_cache
 from json.encoder import encode_basestring
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from classifier.prompting import Message
@@ -94,19 +95,22 @@ def _turn(message: Message) -> str:
     return f',{{"content":{encode_basestring(message.content)},"role":{encode_basestring(message.role)}}}'
 
 
-def _constant(request: ChatRequest) -> tuple[Any, ...]:
-    """All that is the same for a whole run, as a plain tuple (a named one takes six times as long to make)."""
-    return request.messages[:1], request[:_MESSAGES], request[_MESSAGES + 1 : _MAX_TOKENS]
+_CONSTANT = tuple(name for name in ChatRequest._fields if name in KEY_FIELDS and name != "messages")
+_constant_values = itemgetter(*map(ChatRequest._fields.index, _CONSTANT))
+_NO_MATTER = dict.fromkeys(set(ChatRequest._fields) - KEY_FIELDS)
 
 
-_MESSAGES, _MAX_TOKENS = ChatRequest._fields.index("messages"), ChatRequest._fields.index("max_tokens")
+def _constant(request: ChatRequest) -> tuple[tuple[Message, ...], tuple[Any, ...]]:
+    """All that is hashed and is the same for a whole run: the first message, and the values of ``_CONSTANT``."""
+    return request.messages[:1], _constant_values(request)
 
 
 @lru_cache(maxsize=64)
-def _frame(constant: tuple[Any, ...]) -> tuple[hashlib._Hash, str, str]:
+def _frame(constant: tuple[tuple[Message, ...], tuple[Any, ...]]) -> tuple[hashlib._Hash, str, str]:
     """The hash state up to the end of the first message, the text up to there, and the text after the last."""
-    first, before_it, after_it = constant
-    text = canonical(key_material(ChatRequest(*before_it, first, *after_it, None, "", 0.0)))
+    first, values = constant
+    fields: dict[str, Any] = _NO_MATTER | dict(zip(_CONSTANT, values, strict=True)) | {"messages": first}
+    text = canonical(key_material(ChatRequest(**fields)))
     messages = canonical([message._asdict() for message in first])
     before, after = text.split(f'"messages":{messages}', 1)
     head = f'{before}"messages":{messages[:-1]}'
