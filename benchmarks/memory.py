@@ -84,8 +84,8 @@ def measure(way: str, source: Path, folder: Path, url: str) -> str:
     found = json.loads(done.stdout)
     seconds = time.monotonic() - began
     return (
-        f"{way} ({found['judge']}): {found['works']} works, {found['labelled']} labelled, {found['requests']} requests, "
-        f"peak {found['peak']} MiB, {seconds:.0f} s, {1000 * found['cpu'] / found['works']:.2f} ms CPU a work"
+        f"{way} ({found['judge']}): {found['works']} works, {found['labelled']} labelled, "
+        f"{found['requests']} requests, peak {found['peak']} MiB, {seconds:.0f} s, {1000 * found['cpu'] / found['works']:.2f} ms CPU a work"
     )
 
 

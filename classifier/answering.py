@@ -23,7 +23,7 @@ MAX_ITEMS = 8
 
 def _term(value: object) -> object:
     """``"Uses method "`` is ``uses_method``: case, blanks and hyphens carry no meaning; any other word stays wrong."""
-    if not isinstance(value, str) or value.isidentifier() and value.islower():
+    if not isinstance(value, str) or (value.isidentifier() and value.islower()):
         return value
     return re.sub(r"[\s-]+", "_", value.strip().lower())
 

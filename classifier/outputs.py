@@ -131,7 +131,8 @@ class RunWriter:
         """Append one work."""
         self._csv.writerow(csv_cells(pair, prediction))
         said = _PREDICTION.dump_json(prediction, exclude_none=True)
-        self._jsonl.write(b'{"prediction":%b,"citing":%b}\n' % (said, _CITING.dump_json(pair.citing, exclude_defaults=True)))
+        citing = _CITING.dump_json(pair.citing, exclude_defaults=True)
+        self._jsonl.write(b'{"prediction":%b,"citing":%b}\n' % (said, citing))
 
     def __enter__(self) -> RunWriter:
         return self

@@ -74,7 +74,7 @@ def test_no_silence_while_a_work_takes_long(
     slow = RuleJudge(delays={"w3": 2.0})
     with Reporter("labelling") as report:
         run_source(open_input(table), slow, RunOptions(out=tmp_path / "out", concurrency=1), on_progress=report)
-    assert capsys.readouterr().err.count("labelling: 3 of 20, 4 requests/s".partition(", ")[0]) >= 2
+    assert capsys.readouterr().err.count("labelling: 3 of 20") >= 2
 
 
 def test_on_a_terminal_there_is_a_bar(table: Path) -> None:

@@ -86,7 +86,9 @@ class TableRow(BaseModel):
     contexts: Annotated[list[CitationContext] | None, BeforeValidator(_contexts)] = Field(
         None, description="passages that cite the hub: a JSON list of texts or of objects (see hub.json)"
     )
-    context: str | None = Field(None, description="one passage that cites the hub, [[...]] around the mention; one row each")
+    context: str | None = Field(
+        None, description="one passage that cites the hub, [[...]] around the mention; one row each"
+    )
     context_before: str | None = Field(None, description="the sentence before the passage")
     context_after: str | None = Field(None, description="the sentence after the passage")
     section: str | None = Field(None, description="title of the section that the passage stands in")
