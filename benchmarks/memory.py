@@ -82,10 +82,10 @@ def measure(way: str, source: Path, folder: Path, url: str) -> str:
     command = [sys.executable, "-c", _RUN, str(source), str(folder), url]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     found = json.loads(done.stdout)
-    seconds = time.monotonic() - began
+    seconds, each = time.monotonic() - began, 1000 * found["cpu"] / found["works"]
     return (
         f"{way} ({found['judge']}): {found['works']} works, {found['labelled']} labelled, "
-        f"{found['requests']} requests, peak {found['peak']} MiB, {seconds:.0f} s, {1000 * found['cpu'] / found['works']:.2f} ms CPU a work"
+        f"{found['requests']} requests, peak {found['peak']} MiB, {seconds:.0f} s, {each:.2f} ms CPU a work"
     )
 
 
