@@ -2,7 +2,8 @@
 
 Ways: ``parquet`` and ``jsonl`` (local judge), ``stub`` (a model server on loopback, nothing stored), ``warm`` (the
 same table again: every answer is stored). Works default to a million. Tables hold one passage a work. Each run is a
-process of its own with all that a run writes; it tells its resident memory at every tenth. Wanted: at most 1,024 MiB.
+process of its own with all that a run writes; it tells its resident memory at every tenth. The peak is the process's
+``VmHWM`` (Linux; ``ru_maxrss`` would count the parent's memory too). Wanted: at most 1,024 MiB.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from pathlib import Path
 from benchmarks.engine.__main__ import server, table
 
 _RUN = """
-import json, resource, sys, time
+import json, re, resource, sys, time
 from pathlib import Path
 from classifier.inputs import open_input
 from classifier.running import RunOptions, run_source
@@ -46,7 +47,7 @@ result = run_source(source, judge, RunOptions(out=folder, concurrency=128), on_p
 print(json.dumps({
     "judge": judge.card().model, "cpu": time.process_time(), "requests": result.usage.requests,
     "labelled": result.tallies.total()["labelled"], "works": result.tallies.total().total(),
-    "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+    "peak": int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) // 1024,
 }))
 """
 

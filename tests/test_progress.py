@@ -39,7 +39,9 @@ def classify(table: Path, url: str, **more: str) -> subprocess.CompletedProcess[
     command = [sys.executable, "-m", "classifier", "run", str(table), "--judge", "openai", "--model", "m",
                "--base-url", url, "--out", str(folder / "out"), "--concurrency", "1"]  # fmt: skip
     known = {"CLASSIFIER_STORE": str(folder / "answers.sqlite"), "PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]}
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=folder, env=known | more, check=True)
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=120, cwd=folder, env=known | more, check=True
+    )
 
 
 def test_without_a_terminal_every_tenth_of_a_run_is_a_plain_line_on_stderr(table: Path) -> None:
