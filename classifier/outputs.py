@@ -89,7 +89,7 @@ def csv_cells(pair: Pair, prediction: Prediction) -> list[str]:
         label.rationale if label else None,
         prediction.judge, prediction.model, prediction.prompt, prediction.failure,
     )  # fmt: skip
-    return ["" if value is None else value if value in _TERMS else safe_cell(value) for value in values]
+    return ["" if value is None else str(value) if value in _TERMS else safe_cell(value) for value in values]
 
 
 @lru_cache(maxsize=512, typed=True)
