@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
@@ -13,6 +13,7 @@ from typing import NamedTuple
 from pydantic import BaseModel, Field, ValidationError
 
 from classifier.errors import InputError
+from classifier.run_columns import Extra
 from classifier.schema import (
     Basis,
     CitingWork,
@@ -63,8 +64,8 @@ class PredictionRow(BaseModel):
 COLUMNS = tuple(PredictionRow.model_fields)
 
 
-def csv_cells(pair: Pair, prediction: Prediction) -> list[str]:
-    """The cells of one row, in the order of ``COLUMNS``, safe to open in a spreadsheet."""
+def csv_cells(pair: Pair, prediction: Prediction, extra: Sequence[Extra] = ()) -> list[str]:
+    """The cells of one row, in the order of ``COLUMNS`` and then of ``extra``, safe to open in a spreadsheet."""
     work, label = pair.citing, prediction.label
     evidence = label.evidence if label else None
     index = evidence.context_index if evidence else None
@@ -85,7 +86,14 @@ def csv_cells(pair: Pair, prediction: Prediction) -> list[str]:
         label.rationale if label else None,
         prediction.judge, prediction.model, prediction.prompt, prediction.failure,
     )  # fmt: skip
-    return [safe_cell(value) for value in values]
+    cells = [safe_cell(value) for value in values]
+    return cells + [_extra_cell(column, prediction) for column in extra] if extra else cells
+
+
+def _extra_cell(column: Extra, prediction: Prediction) -> str:
+    """A number is written as it is: the sign of a logarithm is no formula."""
+    value = column.cell(prediction)
+    return safe_cell(value) if column.kind != "number" or value is None else str(value)
 
 
 def safe_cell(value: object) -> str:
@@ -106,7 +114,8 @@ class RunWriter:
     The CSV begins with a byte-order mark, without which Excel reads UTF-8 as a local code page.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, extra: Sequence[Extra] = ()) -> None:
+        self._extra = tuple(extra)
         try:
             folder.mkdir(parents=True, exist_ok=True)
             _sweep(folder)
@@ -117,11 +126,11 @@ class RunWriter:
             raise InputError(f"cannot be written: {error.strerror}", path=folder, do="give another --out") from error
         self.folder = folder
         self._csv = csv.writer(self._csv_file, lineterminator="\n")
-        self._csv.writerow(COLUMNS)
+        self._csv.writerow([*COLUMNS, *(column.name for column in extra)])
 
     def write(self, pair: Pair, prediction: Prediction) -> None:
         """Append one work."""
-        self._csv.writerow(csv_cells(pair, prediction))
+        self._csv.writerow(csv_cells(pair, prediction, self._extra))
         citing = pair.citing.model_dump_json(exclude_defaults=True)
         self._jsonl.write(f'{{"prediction":{prediction.model_dump_json(exclude_none=True)},"citing":{citing}}}\n')
 
@@ -139,7 +148,7 @@ class RunWriter:
             else:
                 partial.unlink(missing_ok=True)
         if kind is None:
-            write_json(self.folder / SCHEMA_NAME, table_schema())
+            write_json(self.folder / SCHEMA_NAME, table_schema(self._extra))
 
 
 def _sweep(folder: Path) -> None:
@@ -178,10 +187,11 @@ def write_text(path: Path, text: str) -> None:
         raise InputError(f"cannot be written: {error.strerror}", path=path) from error
 
 
-def table_schema() -> dict[str, object]:
-    """The Frictionless Table Schema (v2) of ``predictions.csv``, made from ``PredictionRow``."""
+def table_schema(extra: Sequence[Extra] = ()) -> dict[str, object]:
+    """The Frictionless Table Schema (v2) of ``predictions.csv``, of ``PredictionRow`` and the run's ``extra``."""
     properties = PredictionRow.model_json_schema()
     fields = [_field(name, properties["properties"][name], properties.get("$defs", {})) for name in COLUMNS]
+    fields += [{"name": column.name, "type": column.kind, "description": column.meaning} for column in extra]
     return {
         "$schema": "https://datapackage.org/profiles/2.0/tableschema.json",
         "fields": fields,

@@ -27,6 +27,16 @@ Judge = Annotated[
     JudgeName | None,
     typer.Option("--judge", help="Who decides. Default: openai where a key or base URL is configured, else local."),
 ]
+Judges = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--judge",
+        metavar="NAME",
+        help="Who decides: local, openai, or a model by its name (MODEL@URL: at another endpoint). Given several "
+        "times, all answer every work; the first one's labels are the run's. Default: as configured, else local.",
+        show_default=False,
+    ),
+]
 Model = Annotated[str | None, typer.Option("--model", help="Model to ask.")]
 LocalModel = Annotated[
     Path | None, typer.Option("--local-model", help="Folder that `classify train` wrote, for the local judge.")

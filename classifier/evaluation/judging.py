@@ -16,7 +16,7 @@ from classifier.evidence import Task
 from classifier.judges.base import Judge, JudgeCard, Usage, with_claims
 from classifier.judges.selection import open_judge
 from classifier.schema import CitedWork, Prediction, Status
-from classifier.settings import Settings
+from classifier.settings import Settings, choose_judge
 
 FUSED = "fused"
 """The judge's name in predictions that two judges made together."""
@@ -57,6 +57,45 @@ def open_helped(settings: Settings, given: Help, *, offline: bool = False) -> He
     if rule is not None:
         judge = FusedJudge(open_judge(settings.model_copy(update={"judge": "local", "model": None})), judge, rule)
     return Helped(judge if calibration is None else CalibratedJudge(judge, calibration), options)
+
+
+def open_panel(asked: Sequence[Settings], given: Help, *, offline: bool = False) -> Helped:
+    """The judges of all settings as one; a single one as :func:`open_helped` gives it.
+
+    Examples and samples are for the language models among them, a calibration for the first judge. Raises
+    ``SettingsError`` for ``--cascade`` and ``--fuse``, which choose between judges.
+    """
+    if len(asked) == 1:
+        return open_helped(asked[0], given, offline=offline)
+    if given.cascade or given.fuse is not None:
+        name = "--cascade" if given.cascade else "--fuse"
+        raise SettingsError(
+            f"{name} makes one answer of the local judge and a model; with several --judge each answers every work: "
+            "leave one of the two out"
+        )
+    from classifier.judges.panel import PanelJudge, pooled
+
+    judges: list[Judge] = []
+    options: dict[str, object] = {}
+    for number, settings in enumerate(asked):
+        help_ = given if number == 0 else given._replace(calibration=None)
+        if choose_judge(settings)[0] == "local":
+            help_ = help_._replace(examples=None, samples=1)
+        helped = open_helped(settings, help_, offline=offline)
+        judges.append(helped.judge)
+        options |= helped.options
+    pooled(judges)
+    return Helped(PanelJudge(judges, _names(judges)), options)
+
+
+def _names(judges: Sequence[Judge]) -> list[str]:
+    """``local`` or the model's name; with its address where two endpoints have a model of that name."""
+    cards = [judge.card() for judge in judges]
+    names = [card.judge if card.endpoint is None else card.model for card in cards]
+    return [
+        f"{name}@{card.endpoint}" if card.endpoint and names.count(name) > 1 else name
+        for name, card in zip(names, cards, strict=True)
+    ]
 
 
 def _combined(judge: Judge, settings: Settings, given: Help) -> Judge:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from pydantic import Field
 
@@ -78,6 +78,23 @@ class ReadsClaims(Protocol):
 
     def with_claims(self, cited: CitedWork) -> CitedWork:
         """The hub with the claims that labels of this run may link to."""
+        ...
+
+
+class Member(NamedTuple):
+    """One judge of several: how tables call it, and what the manifest says of it."""
+
+    name: str
+    card: JudgeCard
+    usage: Usage
+
+
+@runtime_checkable
+class HasMembers(Protocol):
+    """Several judges, each of which answers every work."""
+
+    def members(self) -> tuple[Member, ...]:
+        """The judges in the order in which they were named, with what each spent so far."""
         ...
 
 

@@ -65,6 +65,10 @@ class OpenAIJudge:
         """Ask through the same gate, connections and budget as ``other``, and read the same claims of a hub."""
         self.asker, self.claims = other.asker, other.claims
 
+    def pool(self, other: OpenAIJudge) -> None:
+        """Spend from the same budget as ``other``."""
+        self.asker.spending.purse = other.asker.spending.purse
+
     def recall(self, tasks: Sequence[Task]) -> list[Prediction | None]:
         """Predictions that the store alone can give; looks all tasks up together."""
         return [said if isinstance(said, Prediction) else None for said in self.recall_or_ask(tasks)]
