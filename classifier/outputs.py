@@ -64,8 +64,8 @@ class PredictionRow(BaseModel):
 COLUMNS = tuple(PredictionRow.model_fields)
 
 
-def csv_cells(pair: Pair, prediction: Prediction, extra: Sequence[Extra] = ()) -> list[str]:
-    """The cells of one row, in the order of ``COLUMNS`` and then of ``extra``, safe to open in a spreadsheet."""
+def csv_cells(pair: Pair, prediction: Prediction) -> list[str]:
+    """The cells of one row, in the order of ``COLUMNS``, safe to open in a spreadsheet."""
     work, label = pair.citing, prediction.label
     evidence = label.evidence if label else None
     index = evidence.context_index if evidence else None
@@ -86,8 +86,7 @@ def csv_cells(pair: Pair, prediction: Prediction, extra: Sequence[Extra] = ()) -
         label.rationale if label else None,
         prediction.judge, prediction.model, prediction.prompt, prediction.failure,
     )  # fmt: skip
-    cells = [safe_cell(value) for value in values]
-    return cells + [_extra_cell(column, prediction) for column in extra] if extra else cells
+    return [safe_cell(value) for value in values]
 
 
 def _extra_cell(column: Extra, prediction: Prediction) -> str:
@@ -130,7 +129,7 @@ class RunWriter:
 
     def write(self, pair: Pair, prediction: Prediction) -> None:
         """Append one work."""
-        self._csv.writerow(csv_cells(pair, prediction, self._extra))
+        self._csv.writerow(csv_cells(pair, prediction) + [_extra_cell(column, prediction) for column in self._extra])
         citing = pair.citing.model_dump_json(exclude_defaults=True)
         self._jsonl.write(f'{{"prediction":{prediction.model_dump_json(exclude_none=True)},"citing":{citing}}}\n')
 

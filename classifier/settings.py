@@ -48,6 +48,7 @@ class Settings(BaseSettings):
     max_tokens: int = Field(1024, ge=16, description="most tokens of an answer")
     timeout: float = Field(120.0, gt=0, description="seconds to wait for an answer")
     claims: bool = Field(False, description="ask for the hub's claims, so that labels link to them; `run` does")
+    logprobs: bool = Field(False, description="ask for the probabilities of the answer's tokens, for confidence")
     concurrency: int = Field(16, ge=1, le=1024, description="requests in flight at most")
     rpm: float | None = Field(None, gt=0, description="requests a minute at most")
     tpm: float | None = Field(None, gt=0, description="tokens a minute at most")

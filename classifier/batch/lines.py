@@ -66,6 +66,7 @@ def read_request(line: str, endpoint: str) -> ChatRequest:
             max_tokens=sent.get(field),
             token_field=field,
             timeout=0.0,
+            logprobs=sent.get("logprobs") is True,
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"no request line: {type(error).__name__} {error}") from error

@@ -46,6 +46,10 @@ Prompt = Annotated[str | None, typer.Option("--prompt", help="Prompt version, a 
 NoClaims = Annotated[
     bool, typer.Option("--no-claims", help="Do not ask for the hub's claims (one request a hub with an abstract).")
 ]
+Logprobs = Annotated[
+    bool,
+    typer.Option("--logprobs", help="Ask for the probabilities of the answer's tokens: they become the confidence."),
+]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Only the first N citing works.")]
 Offline = Annotated[bool, typer.Option("--offline", help="Answers from the store only; never touch the network.")]
 SkipBadRows = Annotated[bool, typer.Option("--skip-bad-rows", help="Go on without the rows that cannot be read.")]

@@ -42,6 +42,7 @@ def run(
     prompt: opt.Prompt = None,
     skip_bad_rows: opt.SkipBadRows = False,
     no_claims: opt.NoClaims = False,
+    logprobs: opt.Logprobs = False,
     samples: opt.Samples = 1,
     cascade: opt.Cascade = False,
     cascade_below: opt.CascadeBelow = None,
@@ -60,6 +61,7 @@ def run(
     settings = load_settings(
         model=model, base_url=base_url, concurrency=concurrency, prompt=prompt, max_cost=max_cost,
         prices=prices, rpm=rpm, tpm=tpm, local_model=local_model, claims=not no_claims,
+        logprobs=logprobs or None,
     )  # fmt: skip
     asked = settings_of_judges(settings, judge or ())
     names = print_judges(asked)
@@ -78,8 +80,10 @@ def run(
                  "cascade": cascade, "cascade_below": cascade_below, **given}  # fmt: skip
     if any(choose_judge(one)[0] == "openai" for one in asked):
         arguments["claims"] = not no_claims
+        if settings.logprobs:
+            arguments["logprobs"] = True
     agreement = _agreement(decider)
-    columns = extra_columns(len(asked) - 1)
+    columns = extra_columns(len(asked) - 1, logprobs=settings.logprobs)
     with Reporter("labelling", getattr(decider, "waiting", None)) as report, StopOnSignal(say) as stop:
         result = run_source(
             opened,

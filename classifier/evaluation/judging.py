@@ -139,6 +139,12 @@ class CalibratedJudge:
                 f"the calibration was fitted for {calibration.judge} {calibration.model}, this run asks {card.judge} "
                 f"{card.model}; fit one with `classify calibrate`"
             )
+        tokens = bool(card.parameters.get("logprobs")) and "samples" not in card.parameters
+        if card.judge != FUSED and tokens is not calibration.logprobs:
+            raise SettingsError(
+                f"the calibration was fitted on answers with{'' if calibration.logprobs else 'out'} token "
+                f"probabilities: {'give' if calibration.logprobs else 'leave out'} --logprobs"
+            )
         self.inner, self.calibration = judge, calibration
         self.batch_size = judge.batch_size
 

@@ -72,7 +72,8 @@ class Asker:
 
     def stored(self, request: ChatRequest, key: bytes) -> RawAnswer | None:
         """The stored answer, where it serves."""
-        answer = self._store.find([key])[0]
+        found = self._store.find([key])
+        answer = (self._store.with_logprobs([key], found) if request.logprobs else found)[0]
         return answer if answer and answer.serves(request.max_tokens, self.settings.highest_limit) else None
 
     async def _ask(self, key: bytes, request: ChatRequest) -> RawAnswer:

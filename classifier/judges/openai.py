@@ -13,7 +13,7 @@ from classifier.judges.asking import Asker
 from classifier.judges.base import JudgeCard, Usage
 from classifier.judges.claiming import ClaimsAsker, with_hub
 from classifier.judges.dialogue import Dialogue, Examples, Interviewer, OpenAISettings
-from classifier.judges.probe import Capabilities, capabilities_key, probe
+from classifier.judges.probe import Capabilities, capabilities_key, probe, probe_logprobs
 from classifier.judges.request import ChatRequest, Rung, request_key
 from classifier.prompting import Message, Prompt
 from classifier.schema import CitedWork, Prediction
@@ -97,7 +97,10 @@ class OpenAIJudge:
                 dialogue = self.interviewer.dialogue(task)
                 asking.append((index, dialogue, next(dialogue)))
         while asking:
-            found = self._store.find([request_key(request) for _, _, request in asking])
+            keys = [request_key(request) for _, _, request in asking]
+            found = self._store.find(keys)
+            if self.settings.logprobs:
+                found = self._store.with_logprobs(keys, found)
             unfinished: list[tuple[int, Dialogue, ChatRequest]] = []
             for (index, dialogue, request), answer in zip(asking, found, strict=True):
                 if answer is None or not answer.serves(request.max_tokens, self.highest_limit):
@@ -139,6 +142,8 @@ class OpenAIJudge:
         parameters["examples"] = self.interviewer.examples is not None
         if self.claims:
             parameters["claims"] = True
+        if settings.logprobs:
+            parameters["logprobs"] = True
         if known:
             parameters |= dict.fromkeys(known.dropped)
             parameters |= {"structured_output": known.rung.value, "lengths_bounded": known.bounded}
@@ -223,8 +228,9 @@ class OpenAIJudge:
 
     @property
     def unprobed(self) -> bool:
-        """Whether nobody found out yet what the endpoint does."""
-        return self.interviewer.capabilities is None or self.interviewer.capabilities.assumed
+        """Whether nobody found out yet what the endpoint does, as far as this run has to know."""
+        known = self.interviewer.capabilities
+        return known is None or known.assumed or (self.settings.logprobs and known.logprobs is None)
 
     def assume(self, rung: Rung) -> None:
         """Take it that an endpoint nobody asked yet holds this rung, and remember that it was not probed.
@@ -246,7 +252,10 @@ class OpenAIJudge:
         async with self._probing:
             if self.unprobed:
                 request = self.interviewer.request(None, (), self.settings.max_tokens)
-                found = await probe(request, self._probe_send)
+                known = self.interviewer.capabilities
+                found = known if known and not known.assumed else await probe(request, self._probe_send)
+                if self.settings.logprobs:
+                    found = await probe_logprobs(request, found, self._probe_send)
                 self._store.remember(self._capabilities_key, found.model_dump_json())
                 self.interviewer.capabilities = found
 
