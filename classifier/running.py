@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import aclosing, contextmanager
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from classifier.errors import InputError
 from classifier.hub_view import HubTallies
@@ -135,9 +136,11 @@ async def _run(
     if options.agreement:
         summary["agreement"] = options.agreement.summary()
     write_json(folder / "summary.json", summary)
+    batches = spent_in_batches(folder)
     write_json(
         folder / "run.json",
-        build_manifest(
+        ({"batches": batches} if batches else {})
+        | build_manifest(
             source={"path": source.path.name, "sha256": source.sha256(), "works": total},
             options=options.arguments,
             card=judge.card(),
@@ -149,6 +152,15 @@ async def _run(
         ),
     )
     return RunResult(folder, tallies, judge.usage(), stopped)
+
+
+def spent_in_batches(folder: Path) -> dict[str, Any] | None:
+    """What the batches of this folder cost (``classify batch collect``), whose answers a run takes for nothing."""
+    try:
+        found = json.loads((folder / "batch.json").read_bytes())["spent_in_all"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def default_folder(source: Source) -> Path:

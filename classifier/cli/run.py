@@ -17,7 +17,7 @@ from classifier.interrupts import StopOnSignal
 from classifier.judges.base import HasMembers, Judge
 from classifier.naming import slug
 from classifier.run_columns import extra_columns
-from classifier.running import RunOptions, RunResult, run_source
+from classifier.running import RunOptions, RunResult, run_source, spent_in_batches
 from classifier.settings import choose_judge, load_settings, settings_of_judges
 
 if TYPE_CHECKING:
@@ -116,6 +116,9 @@ def _end(result: RunResult, agreement: PanelAgreement | None) -> None:
     """What the run cost, and how it ended: a line on stderr and an exit code unless every work got its labels."""
     if result.usage.dollars is not None and result.usage.requests:
         out.print(f"spent: ${result.usage.dollars:.4f} in {result.usage.requests} requests")
+    batches = spent_in_batches(result.folder)
+    if batches and batches["dollars"] is not None:
+        out.print(f"spent before, in batches: ${batches['dollars']:.4f} for {batches['answers']} answers")
     if result.usage.budget_spent:
         say("the budget of --max-cost is spent; what was answered is stored: run again with a higher one to go on")
         raise typer.Exit(EXIT_PARTIAL)

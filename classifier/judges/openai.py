@@ -191,6 +191,17 @@ class OpenAIJudge:
             task = self.claims.complete(task)
         return next(self.interviewer.dialogue(task), None) if task.passages else None
 
+    def first_messages(self, task: Task) -> tuple[Message, ...]:
+        """The messages that a task begins with, with its examples and the claims as far as they are known."""
+        request = self.first_request(task)
+        return request.messages if request else ()
+
+    def claims_messages(self, cited: CitedWork) -> tuple[Message, ...]:
+        """The question for a hub's claims; empty where this judge does not ask it, or the store has the answer."""
+        if self.claims is None or self.claims.stored(cited) is not None:
+            return ()
+        return self.prompt.render_claims(cited)
+
     def with_claims(self, cited: CitedWork) -> CitedWork:
         """The hub with the claims that labels of this run may link to."""
         return (self.claims.stored(cited) if self.claims else None) or cited

@@ -74,7 +74,7 @@ class Transport:
                     name.decode("latin-1").lower(): text.decode("latin-1") for name, text in response.headers.raw
                 }
                 answer = read_completion(response.text, request.max_tokens, logprobs=request.logprobs)
-                return Reply(answer, headers, *_details(response.text))
+                return Reply(answer, headers, *usage_details(response.text))
         except TimeoutError as error:
             waited = f"{request.timeout:g} s"
             raise JudgeUnavailableError(f"{request.endpoint}: no complete answer within {waited}") from error
@@ -136,7 +136,7 @@ def read_completion(text: str, max_tokens: int | None, *, logprobs: bool = False
         raise JudgeUnavailableError(f"the server's reply is no chat completion: {shown!r}") from error
 
 
-def _details(text: str) -> tuple[int, int]:
+def usage_details(text: str) -> tuple[int, int]:
     """Cached prompt tokens and reasoning tokens of a chat completion that was read; 0 where it does not say."""
     if "_details" not in text:
         return 0, 0
