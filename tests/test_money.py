@@ -180,7 +180,7 @@ def test_plan_counts_the_examples_and_the_question_for_claims_and_every_judge(tm
     works = [hub | {"title": f"T{i}", "context": f"We follow [[H]] in step {i}."} for i in range(3)]
     table.write_text("".join(json.dumps(work) + "\n" for work in works), encoding="utf-8")
     shots = [{"hub_id": "g", "citing_id": f"x{i}", "split": "dev", "role": "uses_method", "polarity": "neutral",
-              "basis": "none", "context": f"They follow [[G]] in step {i}."} for i in range(4)]  # fmt: skip
+              "basis": "none", "text": f"They follow [[G]] in step {i}."} for i in range(4)]  # fmt: skip
     gold.write_text("".join(json.dumps(shot) + "\n" for shot in shots), encoding="utf-8")
     prices = tmp_path / "p.toml"
     one = '[[price]]\nmodel="{}"\ninput={}\noutput=0\nas_of=2026-01-01\nsource="a test"\n'
