@@ -113,11 +113,8 @@ class BatchRun:
 
     def save(self) -> None:
         """Put the state on disk in one step."""
-        spent = self.state.spent
-        write_json(
-            self.folder / STATE,
-            self.state.model_dump(mode="json") | {"spent_in_all": spent and spent.model_dump(mode="json")},
-        )
+        spent = self.state.spent and self.state.spent.model_dump(mode="json")
+        write_json(self.folder / STATE, self.state.model_dump(mode="json") | {"spent_in_all": spent})
 
     @property
     def busy(self) -> bool:
