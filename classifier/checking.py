@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 from classifier.answering import Answer, AnswerWithClaims, read_answer
 from classifier.errors import AnswerInvalidError
 from classifier.evidence import Passage, Task
 from classifier.locating import locate
+from classifier.logprobs import SCORED, value_logprobs
 from classifier.prompting import visible_range
 from classifier.schema import STANCES, Basis, Claim, ClaimLink, Evidence, EvidenceSource, Label, Role
 
@@ -16,11 +18,15 @@ REVIEW_BELOW = 0.6
 
 
 class Checked(NamedTuple):
-    """A label, and what is wrong with its evidence (``None``: the label counts). ``review``: look at it."""
+    """A label, and what is wrong with its evidence (``None``: the label counts). ``review``: look at it.
+
+    ``logprobs``: natural logarithms of the probabilities of role and polarity, where the model gave them.
+    """
 
     label: Label
     problem: str | None
     review: bool
+    logprobs: dict[str, float] | None = None
 
 
 def check(task: Task, raw: str) -> Checked:
@@ -47,6 +53,21 @@ def check(task: Task, raw: str) -> Checked:
         claims=_links(answer, claims, raw),
     )
     return Checked(label, problem, stray or problem is not None or _needs_review(task, label))
+
+
+def with_logprobs(checked: Checked, tokens: str | None) -> Checked:
+    """The checked label with the model's probability of the tokens of role and polarity as its confidence.
+
+    The number that the model wrote stays where ``tokens`` do not show both values.
+    """
+    found = value_logprobs(tokens, checked.label) if tokens else None
+    if not found:
+        return checked
+    if len(found) < len(SCORED):
+        return checked._replace(logprobs=found)
+    confidence = math.exp(sum(found.values()))
+    label = checked.label.model_copy(update={"confidence": confidence})
+    return checked._replace(label=label, logprobs=found, review=checked.review or confidence < REVIEW_BELOW)
 
 
 def _evidence(task: Task, answer: Answer) -> tuple[Evidence | None, str | None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from classifier.errors import InputError
+from classifier.run_columns import Extra
 from classifier.schema import (
     Basis,
     CitingWork,
@@ -92,6 +93,12 @@ def csv_cells(pair: Pair, prediction: Prediction) -> list[str]:
     return ["" if value is None else str(value) if value in _TERMS else safe_cell(value) for value in values]
 
 
+def _extra_cell(column: Extra, prediction: Prediction) -> str:
+    """A number is written as it is: the sign of a logarithm is no formula."""
+    value = column.cell(prediction)
+    return safe_cell(value) if column.kind != "number" or value is None else str(value)
+
+
 @lru_cache(maxsize=512, typed=True)
 def safe_cell(value: object) -> str:
     """The value as text that no spreadsheet takes for a formula: a leading apostrophe where it could be one."""
@@ -114,7 +121,8 @@ class RunWriter:
     The CSV begins with a byte-order mark, without which Excel reads UTF-8 as a local code page.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, extra: Sequence[Extra] = ()) -> None:
+        self._extra = tuple(extra)
         try:
             folder.mkdir(parents=True, exist_ok=True)
             _sweep(folder)
@@ -125,11 +133,12 @@ class RunWriter:
             raise InputError(f"cannot be written: {error.strerror}", path=folder, do="give another --out") from error
         self.folder = folder
         self._csv = csv.writer(self._csv_file, lineterminator="\n")
-        self._csv.writerow(COLUMNS)
+        self._csv.writerow([*COLUMNS, *(column.name for column in extra)])
 
     def write(self, pair: Pair, prediction: Prediction) -> None:
         """Append one work."""
-        self._csv.writerow(csv_cells(pair, prediction))
+        cells = csv_cells(pair, prediction)
+        self._csv.writerow(cells + [_extra_cell(column, prediction) for column in self._extra])
         said = _PREDICTION.dump_json(prediction, exclude_none=True)
         citing = _CITING.dump_json(pair.citing, exclude_defaults=True)
         self._jsonl.write(b'{"prediction":%b,"citing":%b}\n' % (said, citing))
@@ -148,7 +157,7 @@ class RunWriter:
             else:
                 partial.unlink(missing_ok=True)
         if kind is None:
-            write_json(self.folder / SCHEMA_NAME, table_schema())
+            write_json(self.folder / SCHEMA_NAME, table_schema(self._extra))
 
 
 def _sweep(folder: Path) -> None:
@@ -187,10 +196,11 @@ def write_text(path: Path, text: str) -> None:
         raise InputError(f"cannot be written: {error.strerror}", path=path) from error
 
 
-def table_schema() -> dict[str, object]:
-    """The Frictionless Table Schema (v2) of ``predictions.csv``, made from ``PredictionRow``."""
+def table_schema(extra: Sequence[Extra] = ()) -> dict[str, object]:
+    """The Frictionless Table Schema (v2) of ``predictions.csv``, of ``PredictionRow`` and the run's ``extra``."""
     properties = PredictionRow.model_json_schema()
     fields = [_field(name, properties) for name in COLUMNS]
+    fields += [{"name": column.name, "type": column.kind, "description": column.meaning} for column in extra]
     return {
         "$schema": "https://datapackage.org/profiles/2.0/tableschema.json",
         "fields": fields,

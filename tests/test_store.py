@@ -44,6 +44,7 @@ CHANGED = {
     "max_tokens": 200,
     "token_field": "max_completion_tokens",
     "timeout": 61.0,
+    "logprobs": True,
 }
 
 

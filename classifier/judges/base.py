@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from pydantic import Field
 
@@ -94,6 +94,23 @@ class Waits(Protocol):
 def waiting(judge: Judge) -> Wait | None:
     """What ``judge`` waits for; a judge that asks nobody waits for nothing."""
     return judge.waiting() if isinstance(judge, Waits) else None
+
+
+class Member(NamedTuple):
+    """One judge of several: how tables call it, and what the manifest says of it."""
+
+    name: str
+    card: JudgeCard
+    usage: Usage
+
+
+@runtime_checkable
+class HasMembers(Protocol):
+    """Several judges, each of which answers every work."""
+
+    def members(self) -> tuple[Member, ...]:
+        """The judges in the order in which they were named, with what each spent so far."""
+        ...
 
 
 def with_claims(judge: Judge, cited: CitedWork) -> CitedWork:

@@ -42,10 +42,13 @@ class ChatRequest(NamedTuple):
     max_tokens: int | None
     token_field: str
     timeout: float
+    logprobs: bool = False
 
 
-KEY_FIELDS = frozenset({"endpoint", "model", "messages", "rung", "schema", "temperature", "top_p", "seed", "sample"})
-"""Fields that change the answer."""
+KEY_FIELDS = frozenset(
+    {"endpoint", "model", "messages", "rung", "schema", "temperature", "top_p", "seed", "sample", "logprobs"}
+)
+"""Fields that change the answer. ``logprobs`` is hashed only where it is asked for: older keys stay what they are."""
 
 LOOKUP_FIELDS = frozenset({"max_tokens"})
 """Fields compared when an answer is looked up."""
@@ -68,6 +71,8 @@ def key_material(request: ChatRequest) -> dict[str, Any]:
     material["messages"] = [message._asdict() for message in request.messages]
     if request.rung is not Rung.JSON_SCHEMA:
         material["schema"] = None
+    if not request.logprobs:
+        del material["logprobs"]
     return material
 
 
