@@ -1,28 +1,54 @@
-"""``python -m benchmarks.memory [WORKS]``: peak memory of a run over a long table, local judge and stub endpoint.
+"""``python -m benchmarks.memory [WORKS] [WAY ...]``: memory of whole runs over a long table, and how it grows.
 
-Works default to a million. Tables are JSONL and Parquet with one passage a work; the peak is the process's own
-(``ru_maxrss``), its run folder on disk. Wanted: at most 1,024 MiB.
+Ways: ``parquet`` and ``jsonl`` (local judge), ``stub`` (a model server on loopback, nothing stored), ``warm`` (the
+same table again: every answer is stored). Works default to a million. Tables hold one passage a work. Each run is a
+process of its own with all that a run writes; it tells its resident memory at every tenth. The peak is the process's
+``VmHWM`` (Linux; ``ru_maxrss`` would count the parent's memory too). Wanted: at most 1,024 MiB.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import platform
 import subprocess
 import sys
 import tempfile
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks.engine.__main__ import finish, server, start, table
+from benchmarks.engine.__main__ import server, table
 
-_LOCAL = """
-import resource, sys
+_RUN = """
+import json, re, resource, sys, time
 from pathlib import Path
 from classifier.inputs import open_input
-from classifier.judges.local.judge import LocalJudge
 from classifier.running import RunOptions, run_source
-result = run_source(open_input(Path(sys.argv[1])), LocalJudge(), RunOptions(out=Path(sys.argv[2])))
-print(result.tallies.total().total(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+
+source, folder, url = open_input(Path(sys.argv[1])), Path(sys.argv[2]), sys.argv[3]
+if url == "local":
+    from classifier.judges.local.judge import LocalJudge
+    judge = LocalJudge()
+else:
+    from classifier.judges.dialogue import OpenAISettings
+    from classifier.judges.openai import OpenAIJudge
+    from classifier.store import Store
+    judge = OpenAIJudge.open(OpenAISettings(base_url=url, model="m"), Store(folder / "answers.sqlite"))
+
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() // 2**20
+
+def tell(progress):
+    if progress.done % max(1, progress.total // 10) == 0:
+        print(f"  {progress.done} works: {resident()} MiB", file=sys.stderr, flush=True)
+
+result = run_source(source, judge, RunOptions(out=folder, concurrency=128), on_progress=tell)
+print(json.dumps({
+    "judge": judge.card().model, "cpu": time.process_time(), "requests": result.usage.requests,
+    "labelled": result.tallies.total()["labelled"], "works": result.tallies.total().total(),
+    "peak": int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) // 1024,
+}))
 """
 
 
@@ -51,26 +77,32 @@ def parquet(source: Path) -> Path:
     return target
 
 
+def measure(way: str, source: Path, folder: Path, url: str) -> str:
+    """One run in a process of its own, as a line."""
+    began = time.monotonic()
+    command = [sys.executable, "-c", _RUN, str(source), str(folder), url]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    found = json.loads(done.stdout)
+    seconds, each = time.monotonic() - began, 1000 * found["cpu"] / found["works"]
+    return (
+        f"{way} ({found['judge']}): {found['works']} works, {found['labelled']} labelled, "
+        f"{found['requests']} requests, peak {found['peak']} MiB, {seconds:.0f} s, {each:.2f} ms CPU a work"
+    )
+
+
 def main() -> None:
     """Measure and print one line a way."""
     works = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
-    with tempfile.TemporaryDirectory() as name:
+    ways = sys.argv[2:] or ["parquet", "jsonl", "stub", "warm"]
+    print(f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, Python {platform.python_version()}, {os.cpu_count()} cores, "
+          f"load {os.getloadavg()[0]:.1f} before the start", flush=True)  # fmt: skip
+    with tempfile.TemporaryDirectory() as name, server("--latency", "0", "--forget") as url:
         folder = Path(name)
         jsonl = table(folder, works)
-        for source in (jsonl, parquet(jsonl)):
-            began = time.monotonic()
-            done = subprocess.run(
-                [sys.executable, "-c", _LOCAL, str(source), str(folder / "local")],
-                capture_output=True, text=True, check=True,
-            )  # fmt: skip
-            count, peak = done.stdout.split()
-            print(f"local judge, {source.suffix[1:]}: {count} works, peak {peak} MiB, "
-                  f"{time.monotonic() - began:.0f} s", flush=True)  # fmt: skip
-        with server("--latency", "0", "--forget") as url:
-            found = finish(start("ours", url, jsonl, folder), timeout=None)
-        print(
-            f"stub endpoint, jsonl: {found['labelled']} works, peak {found['peak_mib']} MiB, {found['seconds']:.0f} s"
-        )
+        for way in ways:
+            source = parquet(jsonl) if way == "parquet" else jsonl
+            endpoint = f"{url}/v1" if way in ("stub", "warm") else "local"
+            print(measure(way, source, folder / ("stub" if way == "warm" else way), endpoint), flush=True)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Annotated, Any
 
@@ -23,7 +23,9 @@ MAX_ITEMS = 8
 
 def _term(value: object) -> object:
     """``"Uses method "`` is ``uses_method``: case, blanks and hyphens carry no meaning; any other word stays wrong."""
-    return re.sub(r"[\s-]+", "_", value.strip().lower()) if isinstance(value, str) else value
+    if not isinstance(value, str) or (value.isidentifier() and value.islower()):
+        return value
+    return re.sub(r"[\s-]+", "_", value.strip().lower())
 
 
 def _listed(value: object) -> object:
@@ -121,7 +123,7 @@ def read_claims(raw: str) -> tuple[str, ...]:
     """The claims inside a raw text, as answered. Raises ``AnswerInvalidError`` where there is no such object."""
     text = re.sub(r"<think>.*?</think>", "", raw, flags=re.DOTALL)
     problem = None
-    for found in _objects(text):
+    for found, _, _ in _objects(text):
         try:
             return tuple(ClaimsAnswer.model_validate(found).claims)
         except ValidationError as error:
@@ -142,7 +144,7 @@ def read_answer(raw: str, with_claims: bool = False) -> Answer:
         problem = None if error.errors()[0]["type"] == "json_invalid" else _reason(error)
     text = re.sub(r"<think>.*?</think>", "", raw, flags=re.DOTALL)
     valid: list[Answer] = []
-    for found in _objects(text):
+    for found, _, _ in _objects(text):
         try:
             valid.append(model.model_validate(found))
         except ValidationError as error:
@@ -154,8 +156,26 @@ def read_answer(raw: str, with_claims: bool = False) -> Answer:
     return valid[0]
 
 
-def _objects(text: str) -> Iterator[dict[str, Any]]:
-    """The outermost JSON objects in a text, in order."""
+def value_spans(raw: str, fields: Sequence[str]) -> list[tuple[Answer, dict[str, tuple[int, int]]]]:
+    """The valid answers in a raw text, in order, each with where the values of ``fields`` stand in ``raw``.
+
+    ``raw[start:end]`` is the value as the model wrote it, without its quotes.
+    """
+    text = re.sub(r"<think>.*?</think>", lambda thought: " " * len(thought[0]), raw, flags=re.DOTALL)
+    spans: list[tuple[Answer, dict[str, tuple[int, int]]]] = []
+    for found, start, end in _objects(text):
+        try:
+            answer = Answer.model_validate(found)
+        except ValidationError:
+            continue
+        # Inside a string the quotes around a key are escaped, so that this finds none but a key.
+        places = {name: re.compile(rf'"{name}"\s*:\s*"([^"\\]*)"').search(text, start, end) for name in fields}
+        spans.append((answer, {name: place.span(1) for name, place in places.items() if place}))
+    return spans
+
+
+def _objects(text: str) -> Iterator[tuple[dict[str, Any], int, int]]:
+    """The outermost JSON objects in a text, in order, each with where it begins and ends."""
     decoder = json.JSONDecoder(strict=False)
     position, tried = text.find("{"), 0
     while position >= 0 and tried < MAX_OBJECTS:
@@ -166,7 +186,7 @@ def _objects(text: str) -> Iterator[dict[str, Any]]:
             end = position + 1
         else:
             if isinstance(found, dict):
-                yield found
+                yield found, position, end
         position = text.find("{", end)
 
 

@@ -44,13 +44,15 @@ def prepare(pair: Pair) -> Task:
     """
     work = pair.citing
     usable = [i for i, context in enumerate(work.contexts) if context.text.strip()]
-    kept = sorted(sorted(usable, key=lambda i: (_crowd(work.contexts[i]), i))[:MAX_PASSAGES])
+    kept = usable
+    if len(usable) > MAX_PASSAGES:
+        kept = sorted(sorted(usable, key=lambda i: (_crowd(work.contexts[i]), i))[:MAX_PASSAGES])
     if kept:
-        passages = tuple(
-            Passage(c.passage, EvidenceSource.CONTEXT, i, c.section, c.shared)
-            for i, c in ((i, work.contexts[i]) for i in kept)
-        )
-        return Task(pair, passages, EvidenceSource.CONTEXT, len(usable) - len(kept))
+        passages = [
+            Passage((context := work.contexts[i]).passage, EvidenceSource.CONTEXT, i, context.section, context.shared)
+            for i in kept
+        ]
+        return Task(pair, tuple(passages), EvidenceSource.CONTEXT, len(usable) - len(kept))
     texts = ((EvidenceSource.ABSTRACT, work.abstract), (EvidenceSource.SUMMARY, work.summary))
     found = [Passage(text, source) for source, text in texts if text.strip()]
     if work.title.strip():

@@ -50,7 +50,8 @@ class Tally:
         if prediction.status is not Status.LABELLED or label is None:
             return
         self.role[label.role] += 1
-        self.other_roles.update(label.other_roles)
+        for role in label.other_roles:
+            self.other_roles[role] += 1
         self.polarity[label.polarity] += 1
         if label.polarity in STANCES:
             self.stance[label.polarity, label.basis] += 1

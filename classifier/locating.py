@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import lru_cache
+from itertools import islice
 from typing import NamedTuple
 
 from classifier.prompting import INVISIBLE
@@ -107,7 +108,7 @@ def _soft_hyphen(characters: list[str], i: int) -> bool:
 
 
 def _says_something(folded: str) -> bool:
-    return sum(map(str.isalnum, folded)) >= MIN_CHARACTERS
+    return len(list(islice(filter(str.isalnum, folded), MIN_CHARACTERS))) == MIN_CHARACTERS
 
 
 def _on_boundaries(text: str, start: int, end: int) -> bool:

@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from classifier import __version__
-from classifier.judges.base import JudgeCard, Usage
+from classifier.judges.base import JudgeCard, Member, Usage
 
 PACKAGES = ("openai", "pydantic", "tenacity", "pandas", "numpy", "pyarrow", "jinja2")
 
@@ -24,14 +24,18 @@ def build_manifest(
     counts: dict[str, int],
     started: datetime,
     warnings: Sequence[str] = (),
+    members: Sequence[Member] = (),
 ) -> dict[str, object]:
-    """The manifest as JSON; times are UTC, ``seconds`` is wall-clock time."""
+    """The manifest as JSON; times are UTC, ``seconds`` is wall-clock time. ``judges``: where there are several."""
     finished = datetime.now(UTC)
+    judges = [{"name": m.name, **m.card.model_dump(mode="json"), "usage": m.usage.model_dump(mode="json")}
+              for m in members]  # fmt: skip
     return {
         "program": {"name": "citation-polarity-classifier", "version": __version__, "git": git_revision()},
         "input": source,
         "options": dict(options),
         "judge": card.model_dump(mode="json"),
+        **({"judges": judges} if judges else {}),
         "counts": counts,
         "usage": usage.model_dump(mode="json"),
         "warnings": list(warnings),

@@ -5,14 +5,16 @@ from __future__ import annotations
 import csv
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from classifier.errors import InputError
+from classifier.run_columns import Extra
 from classifier.schema import (
     Basis,
     CitingWork,
@@ -63,6 +65,9 @@ class PredictionRow(BaseModel):
 COLUMNS = tuple(PredictionRow.model_fields)
 
 
+_TERMS = frozenset({"true", "false", *Status, *Role, *Polarity, *Basis, *EvidenceSource})
+
+
 def csv_cells(pair: Pair, prediction: Prediction) -> list[str]:
     """The cells of one row, in the order of ``COLUMNS``, safe to open in a spreadsheet."""
     work, label = pair.citing, prediction.label
@@ -70,24 +75,31 @@ def csv_cells(pair: Pair, prediction: Prediction) -> list[str]:
     index = evidence.context_index if evidence else None
     values: tuple[object, ...] = (
         prediction.hub_id, prediction.citing_id, work.title, work.ids.arxiv_id, work.ids.doi, work.year,
-        prediction.status.value,
-        label.role.value if label else None,
-        ";".join(r.value for r in label.other_roles) if label else None,
-        label.polarity.value if label else None,
-        label.basis.value if label else None,
+        prediction.status,
+        label.role if label else None,
+        ";".join(label.other_roles) if label else None,
+        label.polarity if label else None,
+        label.basis if label else None,
         f"{label.confidence:.3f}" if label else None,
         "true" if prediction.needs_review else "false",
         evidence.text if evidence else None,
-        prediction.evidence_source.value,
+        prediction.evidence_source,
         evidence.start if evidence else None,
         evidence.end if evidence else None,
         work.contexts[index].section if index is not None else None,
         label.rationale if label else None,
         prediction.judge, prediction.model, prediction.prompt, prediction.failure,
     )  # fmt: skip
-    return [safe_cell(value) for value in values]
+    return ["" if value is None else str(value) if value in _TERMS else safe_cell(value) for value in values]
 
 
+def _extra_cell(column: Extra, prediction: Prediction) -> str:
+    """A number is written as it is: the sign of a logarithm is no formula."""
+    value = column.cell(prediction)
+    return safe_cell(value) if column.kind != "number" or value is None else str(value)
+
+
+@lru_cache(maxsize=512, typed=True)
 def safe_cell(value: object) -> str:
     """The value as text that no spreadsheet takes for a formula: a leading apostrophe where it could be one."""
     if value is None:
@@ -100,30 +112,36 @@ def safe_cell(value: object) -> str:
     return "'" + text if text.startswith(_FORMULA) or text.lstrip().startswith(_FORMULA) else text
 
 
+_PREDICTION, _CITING = TypeAdapter(Prediction), TypeAdapter(CitingWork)
+
+
 class RunWriter:
     """Writes ``predictions.csv`` and ``.jsonl`` row by row; they take their names only when all is written.
 
     The CSV begins with a byte-order mark, without which Excel reads UTF-8 as a local code page.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, extra: Sequence[Extra] = ()) -> None:
+        self._extra = tuple(extra)
         try:
             folder.mkdir(parents=True, exist_ok=True)
             _sweep(folder)
             self._partial = [folder / f".{name}.{os.getpid()}.partial" for name in (CSV_NAME, JSONL_NAME)]
             self._csv_file = self._partial[0].open("w", encoding="utf-8-sig", newline="")
-            self._jsonl = self._partial[1].open("w", encoding="utf-8", newline="\n")
+            self._jsonl = self._partial[1].open("wb")
         except OSError as error:
             raise InputError(f"cannot be written: {error.strerror}", path=folder, do="give another --out") from error
         self.folder = folder
         self._csv = csv.writer(self._csv_file, lineterminator="\n")
-        self._csv.writerow(COLUMNS)
+        self._csv.writerow([*COLUMNS, *(column.name for column in extra)])
 
     def write(self, pair: Pair, prediction: Prediction) -> None:
         """Append one work."""
-        self._csv.writerow(csv_cells(pair, prediction))
-        citing = pair.citing.model_dump_json(exclude_defaults=True)
-        self._jsonl.write(f'{{"prediction":{prediction.model_dump_json(exclude_none=True)},"citing":{citing}}}\n')
+        cells = csv_cells(pair, prediction)
+        self._csv.writerow(cells + [_extra_cell(column, prediction) for column in self._extra])
+        said = _PREDICTION.dump_json(prediction, exclude_none=True)
+        citing = _CITING.dump_json(pair.citing, exclude_defaults=True)
+        self._jsonl.write(b'{"prediction":%b,"citing":%b}\n' % (said, citing))
 
     def __enter__(self) -> RunWriter:
         return self
@@ -139,7 +157,7 @@ class RunWriter:
             else:
                 partial.unlink(missing_ok=True)
         if kind is None:
-            write_json(self.folder / SCHEMA_NAME, table_schema())
+            write_json(self.folder / SCHEMA_NAME, table_schema(self._extra))
 
 
 def _sweep(folder: Path) -> None:
@@ -178,10 +196,11 @@ def write_text(path: Path, text: str) -> None:
         raise InputError(f"cannot be written: {error.strerror}", path=path) from error
 
 
-def table_schema() -> dict[str, object]:
-    """The Frictionless Table Schema (v2) of ``predictions.csv``, made from ``PredictionRow``."""
+def table_schema(extra: Sequence[Extra] = ()) -> dict[str, object]:
+    """The Frictionless Table Schema (v2) of ``predictions.csv``, of ``PredictionRow`` and the run's ``extra``."""
     properties = PredictionRow.model_json_schema()
-    fields = [_field(name, properties["properties"][name], properties.get("$defs", {})) for name in COLUMNS]
+    fields = [_field(name, properties) for name in COLUMNS]
+    fields += [{"name": column.name, "type": column.kind, "description": column.meaning} for column in extra]
     return {
         "$schema": "https://datapackage.org/profiles/2.0/tableschema.json",
         "fields": fields,
@@ -190,7 +209,8 @@ def table_schema() -> dict[str, object]:
     }
 
 
-def _field(name: str, spec: dict[str, object], definitions: dict[str, dict[str, object]]) -> dict[str, object]:
+def _field(name: str, model: dict[str, Any]) -> dict[str, object]:
+    spec, definitions = model["properties"][name], model.get("$defs", {})
     options = spec.get("anyOf", [spec])
     if not isinstance(options, list):
         raise TypeError(name)
@@ -198,7 +218,7 @@ def _field(name: str, spec: dict[str, object], definitions: dict[str, dict[str, 
     if "$ref" in option:
         option = definitions[str(option["$ref"]).rpartition("/")[2]]
     constraints: dict[str, object] = {}
-    if name in PredictionRow.model_json_schema().get("required", []):
+    if name in model.get("required", []):
         constraints["required"] = True
     if "enum" in option:
         constraints["enum"] = option["enum"]

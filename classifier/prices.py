@@ -88,31 +88,40 @@ def find_price(model: str, endpoint: str, own: Path | None = None) -> Price | No
     return None
 
 
-class Spending:
-    """The money that one run spent, counted as it goes.
+class Purse:
+    """The money that a run may spend, and has spent, whoever of its judges spends it."""
 
-    A try that was sent and lost (timeout, cut connection) is paid for by most services, and nobody says what it cost:
-    it counts as its own characters, the answer as its limit.
-    """
-
-    def __init__(self, price: Price | None, most: float | None = None) -> None:
-        self.price, self.most = price, most
-        self.spent = 0.0
+    def __init__(self, most: float | None = None) -> None:
+        self.most, self.spent = most, 0.0
 
     @property
     def exhausted(self) -> bool:
         """Whether the budget is spent."""
         return self.most is not None and self.spent >= self.most
 
-    def answered(self, tokens: Tokens) -> None:
-        """Count an answer."""
-        if self.price:
-            self.spent += self.price.cost(tokens)
 
-    def lost(self, tokens: Tokens) -> None:
-        """Count a try whose usage nobody reported, ``tokens`` being an estimate."""
+class Spending:
+    """The money that one judge spent, counted as it goes; ``purse`` is what it shares with the others of a run.
+
+    A try that was sent and lost (timeout, cut connection) is paid for by most services, and nobody says what it cost:
+    it counts as its own characters, the answer as its limit.
+    """
+
+    def __init__(self, price: Price | None, most: float | None = None) -> None:
+        self.price, self.purse = price, Purse(most)
+        self.spent = 0.0
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether the budget of the run is spent."""
+        return self.purse.exhausted
+
+    def count(self, tokens: Tokens) -> None:
+        """Count an answer, or a try whose usage nobody reported, ``tokens`` then being an estimate."""
         if self.price:
-            self.spent += self.price.cost(tokens)
+            dollars = self.price.cost(tokens)
+            self.spent += dollars
+            self.purse.spent += dollars
 
 
 def needs_price(model: str, endpoint: str) -> SettingsError:

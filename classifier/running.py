@@ -4,22 +4,36 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import aclosing, contextmanager
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from classifier.errors import InputError
 from classifier.hub_view import HubTallies
 from classifier.inputs import Source
-from classifier.judges.base import Judge, Usage, with_claims
+from classifier.judges.base import HasMembers, Judge, Usage, with_claims
 from classifier.manifest import build_manifest
 from classifier.outputs import RunWriter, write_json
 from classifier.pipeline import Answered, predict
-from classifier.schema import Status
+from classifier.run_columns import Extra
+from classifier.schema import Prediction, Status
+
+
+class Agreement(Protocol):
+    """Counts how far several judges agree; lives with the evaluation, which this module may not import."""
+
+    def add(self, prediction: Prediction) -> None:
+        """Count one work."""
+        ...
+
+    def summary(self) -> list[dict[str, object]]:
+        """Agreement of each pair of judges, as JSON."""
+        ...
 
 
 class RunOptions(NamedTuple):
@@ -30,6 +44,8 @@ class RunOptions(NamedTuple):
     concurrency: int = 16
     prompt: str = ""
     arguments: Mapping[str, object] = MappingProxyType({})
+    columns: tuple[Extra, ...] = ()
+    agreement: Agreement | None = None
 
 
 class Progress(NamedTuple):
@@ -38,7 +54,7 @@ class Progress(NamedTuple):
     done: int
     total: int
     answered: Answered
-    usage: Usage
+    usage: Callable[[], Usage]
 
 
 class RunResult(NamedTuple):
@@ -64,9 +80,9 @@ def run_source(
     stop: Callable[[], bool] = lambda: False,
 ) -> RunResult:
     """Label ``source`` and write the run folder. Raises ``InputError`` before the first request for bad input."""
-    count = source.check()
-    total = count if options.limit is None else min(count, options.limit)
     with _rare_collections():
+        count = source.check()
+        total = count if options.limit is None else min(count, options.limit)
         return asyncio.run(_run(source, judge, options, total, on_progress, stop))
 
 
@@ -94,7 +110,7 @@ async def _run(
     folder = options.out or default_folder(source)
     done = 0
     try:
-        with RunWriter(folder) as writer:
+        with RunWriter(folder, options.columns) as writer:
             async with aclosing(
                 predict(
                     islice(source.pairs(), total),
@@ -107,28 +123,44 @@ async def _run(
                     pair = answered.task.pair
                     writer.write(pair, answered.prediction)
                     tallies.add(pair, answered.prediction)
+                    if options.agreement:
+                        options.agreement.add(answered.prediction)
                     done += 1
-                    on_progress(Progress(done, total, answered, judge.usage()))
+                    on_progress(Progress(done, total, answered, judge.usage))
     finally:
         await judge.aclose()
     stopped = done < total
     for tally in tallies:
         tally.read_claims(with_claims(judge, tally.cited))
-    summary = {"complete": not stopped, "hubs": [tally.summary() for tally in tallies]}
+    summary: dict[str, object] = {"complete": not stopped, "hubs": [tally.summary() for tally in tallies]}
+    if options.agreement:
+        summary["agreement"] = options.agreement.summary()
     write_json(folder / "summary.json", summary)
+    batches = spent_in_batches(folder)
     write_json(
         folder / "run.json",
-        build_manifest(
+        ({"batches": batches} if batches else {})
+        | build_manifest(
             source={"path": source.path.name, "sha256": source.sha256(), "works": total},
             options=options.arguments,
             card=judge.card(),
             usage=judge.usage(),
             counts={status.value: tallies.total()[status] for status in Status} | {"works": done},
             started=started,
+            members=judge.members() if isinstance(judge, HasMembers) else (),
             warnings=(*source.warnings, *(str(row.error()) for row in source.bad_rows)),
         ),
     )
     return RunResult(folder, tallies, judge.usage(), stopped)
+
+
+def spent_in_batches(folder: Path) -> dict[str, Any] | None:
+    """What the batches of this folder cost (``classify batch collect``), whose answers a run takes for nothing."""
+    try:
+        found = json.loads((folder / "batch.json").read_bytes())["spent_in_all"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def default_folder(source: Source) -> Path:

@@ -243,7 +243,10 @@ class Prediction(Record):
 
     ``labelled``: ``label`` counts. ``abstained``: ``label`` may be there to look at, and counts nowhere;
     ``failure`` says why. ``failed``: no label, ``failure`` says why. ``probabilities`` maps a head
-    (role, polarity, basis) to the probability of each value, where the judge gives them.
+    (role, polarity, basis) to the probability of each value, where the judge gives them. ``logprobs`` maps role and
+    polarity to the natural logarithm of the probability that the model gave the tokens of its answer
+    (``--logprobs``). ``others`` are the predictions of further judges of the same run, in their order;
+    ``review_reason`` says on what the judges disagree.
     """
 
     hub_id: str
@@ -257,6 +260,9 @@ class Prediction(Record):
     prompt: str = ""
     failure: str | None = None
     probabilities: dict[str, dict[str, float]] | None = None
+    logprobs: dict[str, float] | None = None
+    others: tuple[Prediction, ...] | None = None
+    review_reason: str | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Prediction:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -47,6 +48,7 @@ class Settings(BaseSettings):
     max_tokens: int = Field(1024, ge=16, description="most tokens of an answer")
     timeout: float = Field(120.0, gt=0, description="seconds to wait for an answer")
     claims: bool = Field(False, description="ask for the hub's claims, so that labels link to them; `run` does")
+    logprobs: bool = Field(False, description="ask for the probabilities of the answer's tokens, for confidence")
     concurrency: int = Field(16, ge=1, le=1024, description="requests in flight at most")
     rpm: float | None = Field(None, gt=0, description="requests a minute at most")
     tpm: float | None = Field(None, gt=0, description="tokens a minute at most")
@@ -78,6 +80,39 @@ def load_settings(**flags: Any) -> Settings:
         raise SettingsError("\n".join(lines)) from error
     except ValueError as error:
         raise SettingsError(f"{CONFIG_NAME}: {error}") from error
+
+
+def settings_of_judges(settings: Settings, names: Sequence[str]) -> tuple[Settings, ...]:
+    """The settings of each judge that ``--judge`` names; without a name the one that the settings choose.
+
+    A name is ``local``, ``openai`` (the configured model), the name of a model at the configured endpoint, or
+    ``MODEL@URL`` for one elsewhere. The key is for the configured endpoint and is sent to no other. Raises
+    ``SettingsError`` where a judge is named twice.
+    """
+    found = tuple(_of_judge(settings, name.strip()) for name in names) or (settings,)
+    asked = [(one.judge, one.base_url, one.model) if one.judge == "openai" else one.judge for one in found]
+    twice = next((name for i, name in enumerate(names) if asked[i] in asked[:i]), None)
+    if twice is not None:
+        raise SettingsError(f"--judge {twice}: this judge is named twice; for several answers of one give --samples")
+    return found
+
+
+def _of_judge(settings: Settings, name: str) -> Settings:
+    if name in ("local", "openai"):
+        return settings.model_copy(update={"judge": name})
+    model, at, rest = name.partition("@http")
+    url = f"http{rest}".rstrip("/") if at else None
+    if not model:
+        raise SettingsError(f"--judge {name!r}: wanted local, openai, MODEL or MODEL@URL")
+    changes: dict[str, object] = {"judge": "openai", "model": model}
+    if url is not None and url != (settings.base_url or "").rstrip("/"):
+        changes |= {"base_url": url, "api_key": None}
+    elif settings.api_key is None and settings.base_url is None:
+        raise SettingsError(
+            f"--judge {name}: a model of this name needs OPENAI_API_KEY in the environment, or --base-url of a local "
+            "server; the judges that are no models are local and openai"
+        )
+    return settings.model_copy(update=changes)
 
 
 def _names_key(path: Path) -> bool:

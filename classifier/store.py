@@ -27,7 +27,7 @@ _BATCH = 500
 _SCHEMA_VERSION = 1
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS answers (
-    key BLOB PRIMARY KEY,          -- sha256 of the canonical request
+    key BLOB PRIMARY KEY NOT NULL, -- sha256 of the canonical request
     content TEXT NOT NULL,         -- the raw answer
     finish_reason TEXT NOT NULL,
     refusal TEXT,
@@ -38,6 +38,10 @@ CREATE TABLE IF NOT EXISTS answers (
     provenance TEXT NOT NULL,      -- who answered: the endpoint, or the file it was imported from
     created_at TEXT NOT NULL,
     request BLOB NOT NULL          -- the canonical request, zlib
+);  -- with rowids: an index of bare keys is three pages deep where one of whole rows was seven
+CREATE TABLE IF NOT EXISTS logprobs (
+    key BLOB PRIMARY KEY,          -- of the answer whose tokens these are
+    tokens BLOB NOT NULL           -- JSON, zlib; only of requests that asked for them
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS facts (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
@@ -53,11 +57,18 @@ ON CONFLICT(key) DO UPDATE SET
 WHERE answers.finish_reason='length'
     AND (excluded.finish_reason<>'length' OR excluded.max_tokens>answers.max_tokens)
 """  # noqa: S608 (column names only)
+_KEEP_LOGPROBS = """
+INSERT INTO logprobs SELECT ?, ? WHERE EXISTS (SELECT 1 FROM answers WHERE key=? AND content=?)
+ON CONFLICT(key) DO UPDATE SET tokens=excluded.tokens
+"""  # of the answer that stands, and of no other
 _REMEMBER = "INSERT INTO facts VALUES (?,?) ON CONFLICT(key) DO UPDATE SET value=excluded.value"
 
 
 class RawAnswer(NamedTuple):
-    """What the model said. ``finish_reason`` ``length`` means cut off at ``max_tokens``."""
+    """What the model said. ``finish_reason`` ``length`` means cut off at ``max_tokens``.
+
+    ``logprobs`` is what :func:`classifier.logprobs.read_logprobs` gives, where they were asked for.
+    """
 
     content: str
     finish_reason: str = "stop"
@@ -66,6 +77,7 @@ class RawAnswer(NamedTuple):
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     model_served: str | None = None
+    logprobs: str | None = None
 
     @property
     def truncated(self) -> bool:
@@ -142,12 +154,16 @@ class Store:
         An answer that is there is replaced only where it was truncated, by a complete one or by one asked with a
         higher limit: what a published run rests on never changes under it.
         """
-        values = [(r.key, *r.answer, r.provenance, r.created_at or _now(), _packed(r.request)) for r in rows]
+        rows = list(rows)
+        tokens = [(r.key, _packed(r.answer.logprobs), r.key, r.answer.content) for r in rows if r.answer.logprobs]
+        values = [(r.key, *r.answer[:7], r.provenance, r.created_at or _now(), _packed(r.request)) for r in rows]
         try:
             before = self._db.total_changes
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 self._db.executemany(_UPSERT, values)
+                changed = self._db.total_changes - before
+                self._db.executemany(_KEEP_LOGPROBS, tokens)
             except BaseException:
                 if self._db.in_transaction:  # a full disk has rolled back by itself
                     self._db.execute("ROLLBACK")
@@ -155,7 +171,19 @@ class Store:
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
             raise self._failed("written", error) from error
-        return self._db.total_changes - before
+        return changed
+
+    def with_logprobs(self, keys: Sequence[bytes], found: Sequence[RawAnswer | None]) -> list[RawAnswer | None]:
+        """The answers that :meth:`find` gave for ``keys``, with their token log-probabilities where there are any."""
+        try:
+            query = "SELECT tokens FROM logprobs WHERE key=?"
+            rows = [self._db.execute(query, (key,)).fetchone() for key in keys]
+            return [
+                one._replace(logprobs=_unpacked(row[0])) if one is not None and row else one
+                for one, row in zip(found, rows, strict=True)
+            ]
+        except (sqlite3.Error, zlib.error) as error:
+            raise self._failed("read", error) from error
 
     def fact(self, key: str) -> str | None:
         """What was remembered under ``key``."""
@@ -175,10 +203,12 @@ class Store:
     def rows(self) -> Iterator[StoredAnswer]:
         """All answers in the order of their keys."""
         try:
-            query = f"SELECT key, {_COLUMNS}, provenance, created_at, request FROM answers ORDER BY key"  # noqa: S608
+            query = f"""SELECT key, {_COLUMNS}, tokens, provenance, created_at, request
+                FROM answers LEFT JOIN logprobs USING (key) ORDER BY key"""  # noqa: S608 (column names only)
             for key, *rest in self._db.execute(query):
-                provenance, created_at, request = rest[7:]
-                yield StoredAnswer(key, _unpacked(request), RawAnswer(*rest[:7]), provenance, created_at)
+                tokens, provenance, created_at, request = rest[7:]
+                answer = RawAnswer(*rest[:7])._replace(logprobs=_unpacked(tokens) if tokens else None)
+                yield StoredAnswer(key, _unpacked(request), answer, provenance, created_at)
         except (sqlite3.Error, zlib.error) as error:
             raise self._failed("read", error) from error
 
@@ -195,11 +225,13 @@ class Store:
             before = self._db.total_changes
             self._db.execute("BEGIN IMMEDIATE")
             self._db.executemany("DELETE FROM answers WHERE key=?", ((key,) for key in keys))
+            deleted = self._db.total_changes - before
+            self._db.execute("DELETE FROM logprobs WHERE key NOT IN (SELECT key FROM answers)")
             self._db.execute("COMMIT")
             self._db.execute("VACUUM")
         except sqlite3.Error as error:
             raise self._failed("written", error) from error
-        return self._db.total_changes - before
+        return deleted
 
     def close(self) -> None:
         """Close the file; the write-ahead log is folded in by the last process that closes."""

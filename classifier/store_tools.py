@@ -104,7 +104,10 @@ def export_store(store: Store, path: Path, *, model: str | None = None) -> int:
             request = json.loads(row.request)
             if model is None or request["model"] == model:
                 record = {"kind": "answer", "key": row.key.hex(), "request": request, "provenance": row.provenance}
-                record |= {"created_at": row.created_at, "answer": row.answer._asdict()}
+                answer = row.answer._asdict()
+                if answer["logprobs"] is None:
+                    del answer["logprobs"]
+                record |= {"created_at": row.created_at, "answer": answer}
                 file.write(json.dumps(record, sort_keys=True, separators=(",", ":")) + "\n")
                 written += 1
     partial.replace(path)

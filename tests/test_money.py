@@ -13,7 +13,8 @@ from classifier.judges.openai import OpenAIJudge, OpenAISettings
 from classifier.judges.request import request_key
 from classifier.pipeline import predict
 from classifier.prices import PRICES, Price, Tokens, find_price, read_prices
-from classifier.schema import Status
+from classifier.prompting import Prompt
+from classifier.schema import CitedWork, Status
 from classifier.store import RawAnswer, Store, StoredAnswer
 from tests.hostile_server import HostileServer, Reply, completion, honest
 from tests.test_cli import classify
@@ -170,3 +171,36 @@ def test_plan_asks_for_an_unknown_price_and_shows_a_known_one_with_its_interval(
     assert "as of 2025-06-03" in done.stdout
     done = classify("run", table, "--model", "odd-model", "--max-cost", 1, cwd=tmp_path, env=env, check=2)
     assert "no price is known" in done.stderr
+
+
+def test_plan_counts_the_examples_and_the_question_for_claims_and_every_judge(tmp_path):
+    """What is planned on an empty store is what a server then gets, prompt by prompt."""
+    table, gold = tmp_path / "w.jsonl", tmp_path / "gold.jsonl"
+    hub = {"hub_id": "h", "hub_title": "H", "hub_abstract": "We show that verifying every step beats the answer."}
+    works = [hub | {"title": f"T{i}", "context": f"We follow [[H]] in step {i}."} for i in range(3)]
+    table.write_text("".join(json.dumps(work) + "\n" for work in works), encoding="utf-8")
+    shots = [{"hub_id": "g", "citing_id": f"x{i}", "split": "dev", "role": "uses_method", "polarity": "neutral",
+              "basis": "none", "text": f"They follow [[G]] in step {i}."} for i in range(4)]  # fmt: skip
+    gold.write_text("".join(json.dumps(shot) + "\n" for shot in shots), encoding="utf-8")
+    prices = tmp_path / "p.toml"
+    one = '[[price]]\nmodel="{}"\ninput={}\noutput=0\nas_of=2026-01-01\nsource="a test"\n'
+    prices.write_text(one.format("a", 1000) + one.format("b", 3000), encoding="utf-8")
+
+    def planned(*options):
+        env = {"CLASSIFIER_BASE_URL": "http://127.0.0.1:1/v1", "CLASSIFIER_STORE": str(tmp_path / "s.sqlite")}
+        done = classify("plan", table, "--prices", prices, *options, cwd=tmp_path, env=env, check=0).stdout
+        tokens = [int(n.replace(",", "")) for n in re.findall(r"tokens in: about ([\d,]+)", done)]
+        return done, tokens, [float(n) for n in re.findall(r"cost[^:\n]*: about \$([\d.]+)", done)]
+
+    _, (bare,), _ = planned("--model", "a", "--no-claims")
+    text, (claimed,), _ = planned("--model", "a")
+    assert "and 1 for the claims of hubs not asked yet" in text
+    question = Prompt("v1").render_claims(CitedWork(hub_id="h", title="H", abstract=hub["hub_abstract"]))
+    wanted = sum(len(m.content) for m in question) + 3 * round(0.5 * len(hub["hub_abstract"]))
+    assert claimed - bare == pytest.approx(wanted / 4, abs=2)
+    shown, (helped,), _ = planned("--model", "a", "--no-claims", "--examples", gold, "--shots", 2)
+    assert "They follow" in shown
+    assert helped > bare + 3 * 2 * 10, "two examples in each of three prompts"
+    _, tokens, costs = planned("--no-claims", "--judge", "a", "--judge", "local", "--judge", "b")
+    assert tokens == [bare, bare]
+    assert costs == pytest.approx([bare / 1000, 3 * bare / 1000, 4 * bare / 1000], rel=0.01)

@@ -44,6 +44,7 @@ CHANGED = {
     "max_tokens": 200,
     "token_field": "max_completion_tokens",
     "timeout": 61.0,
+    "logprobs": True,
 }
 
 
@@ -332,3 +333,17 @@ def test_stats_count_and_prune_deletes_what_meets_all_conditions(tmp_path):
         assert prune(store, before="2026-03-01", model="m") == 1
         assert prune(store, truncated=True) == 1
         assert [kept.answer.content for kept in store.rows()] == ["new"]
+
+
+def test_a_store_of_the_older_layout_is_read_and_written(tmp_path):
+    with Store(tmp_path / "new.sqlite") as store:
+        schema = store._db.execute("SELECT sql FROM sqlite_master WHERE name='answers'").fetchone()[0]
+    old = schema.partition("request BLOB NOT NULL")[0] + "request BLOB NOT NULL) WITHOUT ROWID"
+    with sqlite3.connect(tmp_path / "old.sqlite") as db:
+        db.execute(old.replace("KEY NOT NULL,", "KEY,"))
+        db.execute("PRAGMA user_version=1")
+    cut, whole = row("{", finish_reason="length", max_tokens=10), row("{}", max_tokens=20)
+    with Store(tmp_path / "old.sqlite") as store:
+        assert [store.put([one]) for one in (cut, whole, cut)] == [1, 1, 0]
+        assert store.find([whole.key, b"unknown"]) == [whole.answer, None]
+        assert [one.answer for one in store.rows()] == [whole.answer]

@@ -7,6 +7,7 @@ is not made twice. Answers go into the store under the same keys as online ones.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +15,6 @@ from typing import Any, Literal, TypeVar
 from uuid import uuid4
 
 from openai import OpenAI
-from pydantic import ValidationError
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential, wait_random
 
 from classifier.batch.files import (
@@ -28,11 +28,12 @@ from classifier.batch.files import (
     write_requests,
 )
 from classifier.batch.lines import URL
+from classifier.batch.spending import BatchSpent, summed
 from classifier.errors import InputError
 from classifier.judges.openai import OpenAIJudge
 from classifier.judges.transport import as_judge_error
 from classifier.outputs import write_json
-from classifier.prices import CHARACTERS_PER_TOKEN
+from classifier.prices import CHARACTERS_PER_TOKEN, Price
 from classifier.schema import Pair, Record
 from classifier.store import Store
 
@@ -59,6 +60,7 @@ class BatchPart(Record):
     error_file_id: str | None = None
     completed: int = 0
     failed: int = 0
+    spent: BatchSpent | None = None
 
 
 class BatchState(Record):
@@ -68,6 +70,11 @@ class BatchState(Record):
     input: str
     settings: dict[str, Any]
     parts: tuple[BatchPart, ...] = ()
+
+    @property
+    def spent(self) -> BatchSpent | None:
+        """The sum over the parts that were collected; ``None`` before the first."""
+        return summed([part.spent for part in self.parts if part.spent])
 
     @property
     def rounds(self) -> int:
@@ -97,14 +104,17 @@ class BatchRun:
         """The run of a folder. Raises ``InputError``."""
         path = folder / STATE
         try:
-            return cls(folder, BatchState.model_validate_json(path.read_bytes()))
-        except (OSError, ValidationError) as error:
+            saved = json.loads(path.read_bytes())
+            saved.pop("spent_in_all", None)  # made from the parts
+            return cls(folder, BatchState.model_validate(saved))
+        except (OSError, ValueError, AttributeError) as error:
             what = "no batch run here" if isinstance(error, OSError) else "not a batch run"
             raise InputError(what, path=path, do="begin with `classify batch submit INPUT`") from error
 
     def save(self) -> None:
         """Put the state on disk in one step."""
-        write_json(self.folder / STATE, self.state.model_dump(mode="json"))
+        spent = self.state.spent and self.state.spent.model_dump(mode="json")
+        write_json(self.folder / STATE, self.state.model_dump(mode="json") | {"spent_in_all": spent})
 
     @property
     def busy(self) -> bool:
@@ -173,8 +183,10 @@ class BatchRun:
             if _TOO_MANY_TOKENS in self.state.parts[number].problem:
                 self._update(number, step="uploaded", batch_id=None, status="", problem="")
 
-    def collect(self, client: BatchClient, store: Store) -> list[tuple[BatchPart, list[Imported]]]:
-        """Take the answers of every batch that ended, also partial ones; what came of each."""
+    def collect(
+        self, client: BatchClient, store: Store, price: Price | None = None
+    ) -> list[tuple[BatchPart, list[Imported]]]:
+        """Take the answers of every batch that ended, also partial ones; what came of each and what it cost."""
         done = []
         for number, part in enumerate(self.state.parts):
             if part.step != "created" or part.status not in ENDED:
@@ -186,7 +198,7 @@ class BatchRun:
                     client.download(file_id, target)
                     requests = self.folder / part.requests_file
                     imported.append(import_responses(requests, target, store))
-            self._update(number, step="collected")
+            self._update(number, step="collected", spent=BatchSpent.of(imported, price))
             done.append((self.state.parts[number], imported))
         return done
 

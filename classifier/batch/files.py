@@ -18,6 +18,7 @@ from classifier.errors import AnswerError, InputError
 from classifier.evidence import prepare
 from classifier.judges.openai import OpenAIJudge
 from classifier.judges.request import ChatRequest, canonical, key_material, request_key
+from classifier.prices import Tokens
 from classifier.schema import Pair, Record
 from classifier.store import Store, StoredAnswer
 
@@ -63,13 +64,16 @@ class Imported(NamedTuple):
 
     ``counts``: ``stored``, ``usable`` and ``unusable`` (of the stored: whether the answer has the asked form),
     ``known`` (the store had the answer already), ``repeated``, ``failed``, ``unknown`` (no such request),
-    ``unreadable``. ``open``: requests that the store has no answer to. ``problems``: the first of them.
+    ``unreadable``. ``open``: requests that the store has no answer to. ``problems``: the first of them. ``tokens``:
+    what the lines say that all answers took, unusable ones too, each request once; ``unpriced``: answers without it.
     """
 
     counts: Counter[str]
     requests: int
     open: int
     problems: tuple[Problem, ...]
+    tokens: Tokens = Tokens()
+    unpriced: int = 0
 
 
 def open_requests(pairs: Iterable[Pair], judge: OpenAIJudge, seen: Counter[str] | None = None) -> Iterator[ChatRequest]:
@@ -154,12 +158,14 @@ def import_responses(requests: Path, responses: Path, store: Store, *, answered_
                 waiting.clear()
         if waiting:
             counts["stored"] += store.put(waiting)
+    spent = Tokens(**{name: counts.pop(f"tokens {name}", 0) for name in Tokens.model_fields})
+    unpriced = counts.pop("unpriced", 0)
     counts["known"] = len(done) - counts["stored"]
     keys = index.keys()
     unanswered = 0
     while part := list(islice(keys, _CHUNK)):
         unanswered += store.find(part).count(None)
-    return Imported(counts, len(index), unanswered, tuple(problems))
+    return Imported(counts, len(index), unanswered, tuple(problems), spent, unpriced)
 
 
 def _take(
@@ -188,6 +194,9 @@ def _take(
         request_key(request), canonical(key_material(request)), answer, f"{provenance} answered by {named}"
     )
     done.add(response.custom_id)
+    for name, number in (response.tokens or Tokens()).model_dump().items():
+        counts[f"tokens {name}"] += number
+    counts["unpriced"] += response.tokens is None
     waiting.append(row)
     try:
         read_answer(answer.content, '"claims"' in request.schema)

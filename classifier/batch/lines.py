@@ -13,7 +13,8 @@ from typing import Any, Literal, NamedTuple
 
 from classifier.errors import JudgeUnavailableError
 from classifier.judges.request import ChatRequest, Rung, request_key
-from classifier.judges.transport import body, read_completion
+from classifier.judges.transport import body, read_completion, usage_details
+from classifier.prices import Tokens
 from classifier.prompting import Message
 from classifier.store import RawAnswer
 
@@ -28,6 +29,18 @@ class Response(NamedTuple):
     custom_id: str
     answer: RawAnswer | None
     problem: str = ""
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+
+    @property
+    def tokens(self) -> Tokens | None:
+        """What the service says the answer took; ``None`` where it does not say."""
+        if self.answer is None or self.answer.prompt_tokens is None or self.answer.completion_tokens is None:
+            return None
+        return Tokens(
+            prompt=self.answer.prompt_tokens, cached=self.cached_tokens,
+            completion=self.answer.completion_tokens, reasoning=self.reasoning_tokens,
+        )  # fmt: skip
 
 
 def custom_id(request: ChatRequest) -> str:
@@ -66,6 +79,7 @@ def read_request(line: str, endpoint: str) -> ChatRequest:
             max_tokens=sent.get(field),
             token_field=field,
             timeout=0.0,
+            logprobs=sent.get("logprobs") is True,
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"no request line: {type(error).__name__} {error}") from error
@@ -95,7 +109,8 @@ def read_response(line: str) -> Response:
         said = _said(inner.get("error") if isinstance(inner, dict) else inner) or _said(error)
         return Response(name, None, f"HTTP {response.get('status_code')}: {said}")
     try:
-        return Response(name, read_completion(json.dumps(response.get("body")), None))
+        text = json.dumps(response.get("body"))
+        return Response(name, read_completion(text, None), "", *usage_details(text))
     except JudgeUnavailableError as error:
         return Response(name, None, str(error))
 

@@ -19,6 +19,7 @@ from classifier.store import Store
 if TYPE_CHECKING:  # openai takes a second to import: only the commands that need it do
     from classifier.batch.api import BatchClient, BatchRun
     from classifier.judges.openai import OpenAIJudge
+    from classifier.prices import Price
 
 MostTokens = Annotated[
     int | None, typer.Option("--max-enqueued-tokens", min=1, help="Tokens that may wait on the server at once.")
@@ -81,22 +82,26 @@ def status(folder: opt.Run) -> None:
     _print(run)
 
 
-def collect(folder: opt.Run) -> None:
+def collect(folder: opt.Run, prices: opt.Prices = None) -> None:
     """Store the answers of the batches of RUN that ended; partial ones too. Exit code 3 while something is open."""
     from classifier.batch.api import BatchRun
+    from classifier.judges.selection import OPENAI_URL
+    from classifier.prices import find_price
 
     run = BatchRun.open(folder)
     settings = _settings(run)
     client = _client(settings)
     run.refresh(client)
+    price = find_price(settings.model or "", settings.base_url or OPENAI_URL, prices or settings.prices)
     with Store(settings.store) as store:
-        for part, imported in run.collect(client, store):
+        for part, imported in run.collect(client, store, price):
             counts = sum((found.counts for found in imported), start=type(imported[0].counts)()) if imported else {}
             shown = ", ".join(f"{count} {what}" for what, count in sorted(counts.items()) if count)
             out.print(f"{part.file}: {part.status}; {shown or part.problem or 'no answers'}", markup=False)
             for problem in [p for found in imported for p in found.problems][:3]:
                 say(f"  line {problem.line}: {problem.what}")
     _print(run)
+    _print_spent(run, price)
     if run.busy:
         say(f"not all batches ended; later: classify batch collect {run.folder}")
         raise typer.Exit(EXIT_PARTIAL)
@@ -144,3 +149,16 @@ def _print(run: BatchRun) -> None:
         done = f", {part.completed} done, {part.failed} failed" if part.batch_id else ""
         problem = f" ({part.problem})" if part.problem else ""
         out.print(f"{part.file}: {part.requests} requests, {state}{done}{problem}", markup=False)
+
+
+def _print_spent(run: BatchRun, price: Price | None) -> None:
+    spent = run.state.spent
+    if spent is None:
+        return
+    unknown = f"; {spent.unpriced} answers came without their number of tokens" if spent.unpriced else ""
+    read = f"{spent.answers} answers, tokens in {spent.tokens.prompt:,}, out {spent.tokens.completion:,}{unknown}"
+    if spent.dollars is None:
+        out.print(f"spent: not known, no price for {run.state.settings.get('model')} ({read}); see --prices")
+        return
+    share = f"{price.batch:g} of the price" if price and price.batch else "the full price: no batch price is known"
+    out.print(f"spent: ${spent.dollars:.4f} in all batches of this run ({read}; {share})")

@@ -27,6 +27,16 @@ Judge = Annotated[
     JudgeName | None,
     typer.Option("--judge", help="Who decides. Default: openai where a key or base URL is configured, else local."),
 ]
+Judges = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--judge",
+        metavar="NAME",
+        help="Who decides: local, openai, or a model by its name (MODEL@URL: at another endpoint). Given several "
+        "times, all answer every work; the first one's labels are the run's. Default: as configured, else local.",
+        show_default=False,
+    ),
+]
 Model = Annotated[str | None, typer.Option("--model", help="Model to ask.")]
 LocalModel = Annotated[
     Path | None, typer.Option("--local-model", help="Folder that `classify train` wrote, for the local judge.")
@@ -35,6 +45,10 @@ BaseUrl = Annotated[str | None, typer.Option("--base-url", help="OpenAI-compatib
 Prompt = Annotated[str | None, typer.Option("--prompt", help="Prompt version, a name in prompts/.")]
 NoClaims = Annotated[
     bool, typer.Option("--no-claims", help="Do not ask for the hub's claims (one request a hub with an abstract).")
+]
+Logprobs = Annotated[
+    bool,
+    typer.Option("--logprobs", help="Ask for the probabilities of the answer's tokens: they become the confidence."),
 ]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Only the first N citing works.")]
 Offline = Annotated[bool, typer.Option("--offline", help="Answers from the store only; never touch the network.")]

@@ -30,7 +30,7 @@ class Reporter:
         self._name, self._waiting = name, waiting or (lambda: None)
         self._counts = dict.fromkeys(("cached", "failed", "abstained"), 0)
         self._done = self._total = 0
-        self._usage = Usage()
+        self._usage: Callable[[], Usage] = Usage
         self._started = self._told = time.monotonic()
         self._told_until: datetime | None = None
         self._ended = threading.Event()
@@ -70,7 +70,7 @@ class Reporter:
 
     def note(self, now: float) -> str:
         """Counts, requests a second, tokens, money so far and expected; only what there is."""
-        usage = self._usage
+        usage = self._usage()
         parts = [f"{count} {what}" for what, count in self._counts.items() if count]
         if usage.requests:
             parts.append(f"{usage.requests / max(0.001, now - self._started):.1f} requests/s")

@@ -63,7 +63,12 @@ def _print(result: Result, traced: Trace) -> None:
         out.print(f"polarity    {label.polarity.value}, basis {label.basis.value}")
         out.print(f"confidence  {label.confidence:.3f}")
         out.print(Text(f"rationale   {plain(label.rationale)}"))
+    if prediction.review_reason:
+        out.print(Text(f"review      {plain(prediction.review_reason)}"))
     out.print(f"judge       {prediction.judge} {prediction.model} {prediction.prompt}".rstrip(), markup=False)
+    for other in prediction.others or ():
+        said = f"{other.label.role.value}, {other.label.polarity.value}" if other.label else other.failure or ""
+        out.print(Text(f"also        {plain(said)} ({other.status.value} by {other.judge} {other.model})"))
     _print_texts(result)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 from rich.markup import escape
@@ -10,6 +10,7 @@ from rich.text import Text
 
 from classifier.hub_view import HubTallies
 from classifier.schema import STANCES, Basis, Polarity, Role, Status
+from classifier.settings import Settings, choose_judge
 
 BAR = 30
 _COLOURS = {
@@ -32,6 +33,20 @@ def plain(text: str) -> str:
 def say(line: str) -> None:
     """One line on stderr."""
     err.print(escape(plain(line)))
+
+
+def print_judges(asked: Sequence[Settings]) -> list[str]:
+    """Say on stderr who decides and why; the judges' names: ``local``, ``openai``, or models where there are several.
+
+    Raises ``SettingsError`` where a judge cannot be asked.
+    """
+    if len(asked) == 1:
+        name, why = choose_judge(asked[0])
+        say(f"judge: {name} ({why})")
+        return [name]
+    names = ["local" if choose_judge(one)[0] == "local" else str(one.model) for one in asked]
+    say(f"judges: {', '.join(names)} (the labels of the run are those of {names[0]})")
+    return names
 
 
 def print_tallies(tallies: HubTallies, most: int = 3) -> None:

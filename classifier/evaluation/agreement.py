@@ -7,10 +7,19 @@ from collections.abc import Sequence
 from itertools import combinations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from classifier.evaluation.extras import load
 from classifier.evaluation.gold import FIELDS, GoldItem, Key
-from classifier.evaluation.intervals import Estimate, estimate, item_weights, percentile_interval, resample
+from classifier.evaluation.intervals import (
+    RESAMPLES,
+    SEED,
+    Estimate,
+    estimate,
+    item_weights,
+    percentile_interval,
+    resample,
+)
 from classifier.evaluation.scores import Floats, ratio
 from classifier.schema import Record
 
@@ -101,21 +110,32 @@ def pair_agreement(first: str, second: str, given: Votes, field: str, *, resampl
     labels = FIELDS[field]
     index = {label: i for i, label in enumerate(labels)}
     both = [key for key in given[first] if key in given[second]]
-    if not both:
-        nothing = Estimate(value=None, low=None, high=None)
-        return PairAgreement(first=first, second=second, n=0, accuracy=nothing, cohen_kappa=nothing,
-                             gwet_ac1=nothing, krippendorff_alpha=nothing)  # fmt: skip
     k = len(labels)
     cells = np.array([index[given[first][key]] * k + index[given[second][key]] for key in both], dtype=np.int64)
     hubs = {hub: i for i, hub in enumerate(dict.fromkeys(key[0] for key in both))}
     clusters = np.array([hubs[key[0]] for key in both], dtype=np.int64)
+    return cell_agreement(first, second, cells, clusters, k, resamples=resamples, seed=seed)
+
+
+def cell_agreement(
+    first: str, second: str, cells: NDArray[np.int64], clusters: NDArray[np.int64], k: int, *,
+    resamples: int = RESAMPLES, seed: int = SEED,
+) -> PairAgreement:  # fmt: skip
+    """Agreement of two raters from ``cells`` (n,): value of the first times ``k`` plus that of the second.
+
+    ``clusters`` (n,) numbers the hubs, which are resampled whole where there are several.
+    """
+    if not len(cells):
+        nothing = Estimate(value=None, low=None, high=None)
+        return PairAgreement(first=first, second=second, n=0, accuracy=nothing, cohen_kappa=nothing,
+                             gwet_ac1=nothing, krippendorff_alpha=nothing)  # fmt: skip
     table = np.bincount(cells, minlength=k * k).reshape(k, k).astype(np.float64)
     drawn = resample(cells, k * k, clusters, resamples=resamples, seed=seed).reshape(-1, k, k)
     return PairAgreement(
         first=first,
         second=second,
-        n=len(both),
-        accuracy=estimate(_observed, table, drawn, items=len(both)),
+        n=len(cells),
+        accuracy=estimate(_observed, table, drawn, items=len(cells)),
         cohen_kappa=estimate(cohen_kappa, table, drawn),
         gwet_ac1=estimate(gwet_ac1, table, drawn),
         krippendorff_alpha=estimate(krippendorff_alpha, table, drawn),

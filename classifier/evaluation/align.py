@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from math import exp
 from typing import NamedTuple
 
 import numpy as np
@@ -65,12 +66,20 @@ def predicted_value(prediction: Prediction | None, field: str) -> str | None:
 def confidence_of(prediction: Prediction | None, field: str) -> float:
     """Confidence in the predicted value of a field (``label``: in the whole label); NaN without a label.
 
-    The value's probability where the judge gives one (it gives none to ``unclear``), else the label's confidence.
+    The value's probability where the judge gives one (it gives none to ``unclear``), that of its tokens where the
+    model gave those, else the label's confidence.
     """
     if prediction is None or prediction.status is not Status.LABELLED or prediction.label is None:
         return float("nan")
     head = (prediction.probabilities or {}).get(field, {})
-    return head.get(str(getattr(prediction.label, field, None)), prediction.label.confidence)
+    tokens = (prediction.logprobs or {}).get(field)
+    otherwise = prediction.label.confidence if tokens is None else exp(tokens)
+    return head.get(str(getattr(prediction.label, field, None)), otherwise)
+
+
+def by_tokens(prediction: Prediction) -> bool:
+    """Whether the confidence is the model's probability of the tokens of role and polarity, and no share of votes."""
+    return not prediction.probabilities and len(prediction.logprobs or ()) == 2
 
 
 def align(gold: Iterable[GoldItem], predictions: Mapping[Key, Prediction]) -> tuple[tuple[Item, ...], Coverage]:

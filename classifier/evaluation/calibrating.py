@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from classifier.errors import InputError, SettingsError
-from classifier.evaluation.align import Item, align
+from classifier.evaluation.align import Item, align, by_tokens
 from classifier.evaluation.calibration import FEWEST, TARGETS, Calibration, fit_target, folds, scored
 from classifier.evaluation.conformal import Abstention, Guarantee, fit_abstention
 from classifier.evaluation.gold import Gold
@@ -35,6 +35,9 @@ def fit_calibration(
     judges = {(one.judge, one.model, one.prompt) for one in run.predictions.values()}
     if len(judges) > 1:
         raise InputError(f"the run holds answers of {len(judges)} judges", path=run.path, do="calibrate one at a time")
+    logprobs = any(item.prediction and by_tokens(item.prediction) for item in items)
+    if logprobs:
+        items = tuple(item for item in items if item.prediction and by_tokens(item.prediction))
     targets = {name: found for name in TARGETS if (found := fit_target(items, name, seed)) is not None}
     if not targets:
         raise InputError(
@@ -51,6 +54,7 @@ def fit_calibration(
         split=split,
         targets=targets,
         abstention=None if error_level is None else _abstention(items, field, error_level, guarantee, seed),
+        logprobs=logprobs,
     )
 
 

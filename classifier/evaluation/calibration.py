@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
-from classifier.errors import InputError, SettingsError
-from classifier.evaluation.align import Item
+from classifier.errors import SettingsError
+from classifier.evaluation.align import Item, by_tokens, confidence_of
 from classifier.evaluation.confidence import expected_calibration_error, judged
 from classifier.evaluation.conformal import Abstention
 from classifier.evaluation.extras import load
+from classifier.evaluation.fitted import read_fitted
 from classifier.evaluation.intervals import SEED, Floats
 from classifier.schema import Prediction, Record, Status
 
@@ -56,12 +56,11 @@ class Target(Record):
     ece: dict[Method, float]
 
 
-Fitted = TypeVar("Fitted", bound=Record)
-"""What a command fits and writes as one JSON file."""
-
-
 class Calibration(Record):
-    """A calibration file. It holds for the judge, model and prompt that it was fitted on and for no other."""
+    """A calibration file. It holds for the judge, model and prompt that it was fitted on and for no other.
+
+    ``logprobs``: it was fitted on token probabilities, and holds for no other confidence.
+    """
 
     version: int = 1
     judge: str
@@ -71,6 +70,7 @@ class Calibration(Record):
     split: str | None = None
     targets: dict[str, Target]
     abstention: Abstention | None = None
+    logprobs: bool = False
 
 
 class Scored(NamedTuple):
@@ -237,23 +237,40 @@ def apply_calibration(prediction: Prediction, calibration: Calibration) -> Predi
             f"{calibration.prompt or '-'}, this prediction is by {asked[0]} {asked[1]} prompt {asked[2] or '-'}; "
             "fit one with `classify calibrate`"
         )
+    if by_tokens(prediction) is not calibration.logprobs:
+        return _without_signal(prediction, calibration)
     heads = {
         head: _calibrated_head(values, str(getattr(prediction.label, head)), calibration.targets[head].mapping)
         if head in calibration.targets
         else values
         for head, values in (prediction.probabilities or {}).items()
     }
+    for head in set(prediction.logprobs or ()) & set(calibration.targets) if calibration.logprobs else ():
+        value = str(getattr(prediction.label, head))
+        heads[head] = {value: _two_way(calibration.targets[head].mapping, confidence_of(prediction, head))}
     confidence = prediction.label.confidence
     if whole := calibration.targets.get("label"):
-        two = np.array([[confidence, 1 - confidence]])
-        only = Scored(two, np.zeros(1, dtype=np.int64), np.ones(1), np.zeros(1, dtype=np.int64))
-        confidence = float(np.clip(apply(whole.mapping, only)[0], 0, 1))
+        confidence = _two_way(whole.mapping, confidence)
     changed: dict[str, object] = {"label": prediction.label.model_copy(update={"confidence": confidence})}
     if heads:
         changed["probabilities"] = heads
     if (rule := calibration.abstention) and (reason := rule.reason(prediction)):
         changed |= {"status": Status.ABSTAINED, "failure": reason}
     return prediction.model_copy(update=changed)
+
+
+def _two_way(mapping: Mapping, confidence: float) -> float:
+    two = np.array([[confidence, 1 - confidence]])
+    only = Scored(two, np.zeros(1, dtype=np.int64), np.ones(1), np.zeros(1, dtype=np.int64))
+    return float(np.clip(apply(mapping, only)[0], 0, 1))
+
+
+def _without_signal(prediction: Prediction, calibration: Calibration) -> Prediction:
+    """An answer whose confidence is of another kind stays as it is, or is held back where errors are to stay low."""
+    if calibration.abstention is None:
+        return prediction
+    reason = f"the answer came with{'out' if calibration.logprobs else ''} token probabilities, unlike the calibration"
+    return prediction.model_copy(update={"status": Status.ABSTAINED, "failure": reason})
 
 
 def _calibrated_head(values: dict[str, float], predicted: str, mapping: Mapping) -> dict[str, float]:
@@ -274,14 +291,3 @@ def _calibrated_head(values: dict[str, float], predicted: str, mapping: Mapping)
 def read_calibration(path: Path) -> Calibration:
     """The calibration file written by ``classify calibrate``; ``InputError`` for anything else."""
     return read_fitted(path, Calibration, "calibration", "classify calibrate")
-
-
-def read_fitted(path: Path, form: type[Fitted], name: str, command: str) -> Fitted:
-    """What ``command`` fitted and wrote to ``path``; ``InputError`` for anything else."""
-    try:
-        return form.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise InputError(f"cannot be read ({error.strerror})", path=path) from error
-    except ValidationError as error:
-        what = error.errors()[0]["msg"]
-        raise InputError(f"not a {name} file: {what}", path=path, do=f"write one: {command}") from error

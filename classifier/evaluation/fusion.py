@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from classifier.errors import InputError
 from classifier.evaluation.align import predicted_value
-from classifier.evaluation.calibration import FEWEST, folds, read_fitted
+from classifier.evaluation.calibration import FEWEST, folds
 from classifier.evaluation.extras import load
+from classifier.evaluation.fitted import read_fitted
 from classifier.evaluation.gold import FIELDS, Gold, GoldItem, Key
 from classifier.evaluation.intervals import SEED, Floats
 from classifier.evaluation.runs import Run
@@ -194,6 +195,7 @@ def fuse(local: Prediction, model: Prediction, rule: Fusion) -> Prediction:
             "judge": "fused",
             "model": f"{local.model} + {model.model}",
             "probabilities": heads or None,
+            "logprobs": None,
             "needs_review": model.needs_review or not same,
         }
     )

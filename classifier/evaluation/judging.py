@@ -13,10 +13,11 @@ from classifier.evaluation.calibration import Calibration, apply_calibration, re
 from classifier.evaluation.examples import NearestExamples, read_examples
 from classifier.evaluation.fusion import Fusion, fuse, read_fusion
 from classifier.evidence import Task
-from classifier.judges.base import Judge, JudgeCard, Usage, with_claims
+from classifier.judges.admission import Wait
+from classifier.judges.base import Judge, JudgeCard, Usage, waiting, with_claims
 from classifier.judges.selection import open_judge
 from classifier.schema import CitedWork, Prediction, Status
-from classifier.settings import Settings
+from classifier.settings import Settings, choose_judge
 
 FUSED = "fused"
 """The judge's name in predictions that two judges made together."""
@@ -57,6 +58,45 @@ def open_helped(settings: Settings, given: Help, *, offline: bool = False) -> He
     if rule is not None:
         judge = FusedJudge(open_judge(settings.model_copy(update={"judge": "local", "model": None})), judge, rule)
     return Helped(judge if calibration is None else CalibratedJudge(judge, calibration), options)
+
+
+def open_panel(asked: Sequence[Settings], given: Help, *, offline: bool = False) -> Helped:
+    """The judges of all settings as one; a single one as :func:`open_helped` gives it.
+
+    Examples and samples are for the language models among them, a calibration for the first judge. Raises
+    ``SettingsError`` for ``--cascade`` and ``--fuse``, which choose between judges.
+    """
+    if len(asked) == 1:
+        return open_helped(asked[0], given, offline=offline)
+    if given.cascade or given.fuse is not None:
+        name = "--cascade" if given.cascade else "--fuse"
+        raise SettingsError(
+            f"{name} makes one answer of the local judge and a model; with several --judge each answers every work: "
+            "leave one of the two out"
+        )
+    from classifier.judges.panel import PanelJudge, pooled
+
+    judges: list[Judge] = []
+    options: dict[str, object] = {}
+    for number, settings in enumerate(asked):
+        help_ = given if number == 0 else given._replace(calibration=None)
+        if choose_judge(settings)[0] == "local":
+            help_ = help_._replace(examples=None, samples=1)
+        helped = open_helped(settings, help_, offline=offline)
+        judges.append(helped.judge)
+        options |= helped.options
+    pooled(judges)
+    return Helped(PanelJudge(judges, _names(judges)), options)
+
+
+def _names(judges: Sequence[Judge]) -> list[str]:
+    """``local`` or the model's name; with its address where two endpoints have a model of that name."""
+    cards = [judge.card() for judge in judges]
+    names = [card.judge if card.endpoint is None else card.model for card in cards]
+    return [
+        f"{name}@{card.endpoint}" if card.endpoint and names.count(name) > 1 else name
+        for name, card in zip(names, cards, strict=True)
+    ]
 
 
 def _combined(judge: Judge, settings: Settings, given: Help) -> Judge:
@@ -100,6 +140,12 @@ class CalibratedJudge:
                 f"the calibration was fitted for {calibration.judge} {calibration.model}, this run asks {card.judge} "
                 f"{card.model}; fit one with `classify calibrate`"
             )
+        tokens = bool(card.parameters.get("logprobs")) and "samples" not in card.parameters
+        if card.judge != FUSED and tokens is not calibration.logprobs:
+            raise SettingsError(
+                f"the calibration was fitted on answers with{'' if calibration.logprobs else 'out'} token "
+                f"probabilities: {'give' if calibration.logprobs else 'leave out'} --logprobs"
+            )
         self.inner, self.calibration = judge, calibration
         self.batch_size = judge.batch_size
 
@@ -126,6 +172,10 @@ class CalibratedJudge:
     def usage(self) -> Usage:
         """What the judge spent."""
         return self.inner.usage()
+
+    def waiting(self) -> Wait | None:
+        """What the judge waits for."""
+        return waiting(self.inner)
 
     def card(self) -> JudgeCard:
         """The judge's card with the calibration as a parameter."""
@@ -167,6 +217,10 @@ class FusedJudge:
     def usage(self) -> Usage:
         """What the language model spent; the local judge spends nothing."""
         return self.model.usage()
+
+    def waiting(self) -> Wait | None:
+        """What the language model waits for."""
+        return waiting(self.model)
 
     def card(self) -> JudgeCard:
         """The language model's card under the name ``fused``, with the local model and the rule."""

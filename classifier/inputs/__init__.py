@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,7 +19,7 @@ LIST_SUFFIXES = frozenset({".bib", ".bibtex", ".ris"})
 
 
 KEPT_PAIRS = 25_000
-"""A table of up to so many works stays in memory after its check; a longer one is read anew, so memory is bounded."""
+"""A table of up to so many works stays in memory from its check until it is read; a longer one is read anew."""
 
 
 class Source:
@@ -39,14 +39,15 @@ class Source:
         self.first_hub: str | None = None
         self.several_hubs = False
         self.listed: Counter[str] = Counter()
-        self._checked: list[Pair] | None = None
+        self._checked: deque[Pair] | None = None
 
     def pairs(self) -> Iterator[Pair]:
         """The pairs in order; a long table is read anew each time. Bad rows are collected in ``bad_rows``."""
         if self.hub is not None:
             return (Pair(self.hub.cited, work) for work in self.hub.citing)
         if self._checked is not None:
-            return iter(self._checked)
+            kept, self._checked = self._checked, None
+            return _handed_over(kept)
         self.bad_rows = []
         return table_pairs(self.path, self.bad_rows)
 
@@ -56,11 +57,13 @@ class Source:
         Raises ``InputError`` with one line a bad row unless they are skipped, or where nothing is left.
         """
         self._checked, self.first_hub, self.several_hubs, self.listed = None, None, False, Counter()
-        kept: list[Pair] = []
+        kept: deque[Pair] = deque()
         count = 0
         for count, pair in enumerate(self.pairs(), start=1):
             if count <= KEPT_PAIRS:
                 kept.append(pair)
+            elif kept:
+                kept.clear()
             self.listed[pair.cited.hub_id] += 1
             self.first_hub = self.first_hub or pair.cited.hub_id
             self.several_hubs = self.several_hubs or pair.cited.hub_id != self.first_hub
@@ -78,6 +81,11 @@ class Source:
         """Digest of the file, hex."""
         with self.path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _handed_over(kept: deque[Pair]) -> Iterator[Pair]:
+    while kept:
+        yield kept.popleft()
 
 
 def open_input(path: Path, *, skip_bad_rows: bool = False) -> Source:

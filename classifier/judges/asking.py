@@ -72,7 +72,8 @@ class Asker:
 
     def stored(self, request: ChatRequest, key: bytes) -> RawAnswer | None:
         """The stored answer, where it serves."""
-        answer = self._store.find([key])[0]
+        found = self._store.find([key])
+        answer = (self._store.with_logprobs([key], found) if request.logprobs else found)[0]
         return answer if answer and answer.serves(request.max_tokens, self.settings.highest_limit) else None
 
     async def _ask(self, key: bytes, request: ChatRequest) -> RawAnswer:
@@ -126,7 +127,9 @@ class Asker:
         task = asyncio.current_task()
         async with self.admission.slot():
             if self.spending.exhausted:
-                raise BudgetSpentError(f"the budget of ${self.spending.most:g} is spent; give more with --max-cost")
+                raise BudgetSpentError(
+                    f"the budget of ${self.spending.purse.most:g} is spent; give more with --max-cost"
+                )
             self._on_the_wire.add(task)
             self.counters.requests += 1
             started = time.monotonic() - time.process_time()  # what this process computes is not the server's latency
@@ -162,11 +165,11 @@ class Asker:
             "cached": reply.cached_tokens, "reasoning": reply.reasoning_tokens,
         }  # fmt: skip
         said = {name: value for name, value in reported.items() if value is not None}
-        self.spending.answered(tokens.model_copy(update=said))
+        self.spending.count(tokens.model_copy(update=said))
 
     def _lost(self, request: ChatRequest) -> None:
         self.counters.lost += 1
-        self.spending.lost(_estimate(request, CHARACTERS_PER_TOKEN * (request.max_tokens or 0)))
+        self.spending.count(_estimate(request, CHARACTERS_PER_TOKEN * (request.max_tokens or 0)))
 
     def _landed(self, key: bytes, limit: int | None, flight: asyncio.Task[RawAnswer]) -> None:
         self._flights.pop((key, limit), None)

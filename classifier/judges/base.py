@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from pydantic import Field
 
 from classifier.evidence import Task
+from classifier.judges.admission import Wait
 from classifier.schema import CitedWork, Prediction, Record
 
 
@@ -78,6 +79,37 @@ class ReadsClaims(Protocol):
 
     def with_claims(self, cited: CitedWork) -> CitedWork:
         """The hub with the claims that labels of this run may link to."""
+        ...
+
+
+@runtime_checkable
+class Waits(Protocol):
+    """A judge that may have to wait for its server."""
+
+    def waiting(self) -> Wait | None:
+        """What all requests wait for at this moment; ``None`` if nothing holds them."""
+        ...
+
+
+def waiting(judge: Judge) -> Wait | None:
+    """What ``judge`` waits for; a judge that asks nobody waits for nothing."""
+    return judge.waiting() if isinstance(judge, Waits) else None
+
+
+class Member(NamedTuple):
+    """One judge of several: how tables call it, and what the manifest says of it."""
+
+    name: str
+    card: JudgeCard
+    usage: Usage
+
+
+@runtime_checkable
+class HasMembers(Protocol):
+    """Several judges, each of which answers every work."""
+
+    def members(self) -> tuple[Member, ...]:
+        """The judges in the order in which they were named, with what each spent so far."""
         ...
 
 

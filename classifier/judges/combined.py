@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from classifier.evidence import Task
 from classifier.judges.admission import Wait
-from classifier.judges.base import Judge, JudgeCard, Usage, with_claims
+from classifier.judges.base import Judge, JudgeCard, Usage, waiting, with_claims
 from classifier.judges.openai import OpenAIJudge
 from classifier.schema import CitedWork, EvidenceSource, Prediction, Status
 
@@ -142,8 +142,7 @@ class CascadeJudge:
 
     def waiting(self) -> Wait | None:
         """What the language model waits for."""
-        waiting: Callable[[], Wait | None] = getattr(self.model, "waiting", lambda: None)
-        return waiting()
+        return waiting(self.model)
 
     def card(self) -> JudgeCard:
         """The language model's card under the name ``cascade``, with the local one and the works that each decided.

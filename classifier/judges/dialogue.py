@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr
 
 from classifier.answering import schema_text
-from classifier.checking import Checked, check
+from classifier.checking import Checked, check, with_logprobs
 from classifier.errors import AnswerError, AnswerRefusedError, AnswerTruncatedError, SettingsError
 from classifier.evidence import Task
 from classifier.judges.probe import Capabilities
@@ -51,6 +51,7 @@ class OpenAISettings(Record):
     tpm: float | None = Field(default=None, gt=0)
     offline: bool = False
     claims: bool = False
+    logprobs: bool = False
     price: Price | None = None
     max_cost: float | None = Field(default=None, ge=0)
 
@@ -125,6 +126,8 @@ class Interviewer:
         base = self._bases.get(kind)
         if base is None:
             base = self._bases[kind] = self._base(*kind)
+        if task is None:  # the probe and the question for claims: nobody needs to know how sure those are
+            base = base._replace(logprobs=False)
         return base._replace(messages=messages, max_tokens=limit)
 
     def _base(self, with_claims: bool, known: Capabilities | None) -> ChatRequest:
@@ -142,6 +145,7 @@ class Interviewer:
             max_tokens=None,
             token_field="max_tokens",  # noqa: S106 (a parameter's name)
             timeout=settings.timeout,
+            logprobs=settings.logprobs,
         )
         return known.fit(base) if known else base
 
@@ -159,6 +163,7 @@ class Interviewer:
             model=self.settings.model,
             prompt=self.prompt.name,
             failure=checked.problem,
+            logprobs=checked.logprobs,
         )
 
     def failed(self, task: Task, error: Exception | str) -> Prediction:
@@ -189,7 +194,7 @@ def _read(task: Task, raw: RawAnswer) -> Checked:
     if raw.refusal and not raw.content:
         raise AnswerRefusedError(f"the model refused: {raw.refusal[:200]}", raw=raw.refusal)
     try:
-        return check(task, raw.content)
+        return with_logprobs(check(task, raw.content), raw.logprobs)
     except AnswerError as error:
         if raw.truncated:
             limit = f" of {raw.max_tokens} tokens" if raw.max_tokens else ""

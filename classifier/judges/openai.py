@@ -13,7 +13,7 @@ from classifier.judges.asking import Asker
 from classifier.judges.base import JudgeCard, Usage
 from classifier.judges.claiming import ClaimsAsker, with_hub
 from classifier.judges.dialogue import Dialogue, Examples, Interviewer, OpenAISettings
-from classifier.judges.probe import Capabilities, capabilities_key, probe
+from classifier.judges.probe import Capabilities, capabilities_key, probe, probe_logprobs
 from classifier.judges.request import ChatRequest, Rung, request_key
 from classifier.prompting import Message, Prompt
 from classifier.schema import CitedWork, Prediction
@@ -65,6 +65,10 @@ class OpenAIJudge:
         """Ask through the same gate, connections and budget as ``other``, and read the same claims of a hub."""
         self.asker, self.claims = other.asker, other.claims
 
+    def pool(self, other: OpenAIJudge) -> None:
+        """Spend from the same budget as ``other``."""
+        self.asker.spending.purse = other.asker.spending.purse
+
     def recall(self, tasks: Sequence[Task]) -> list[Prediction | None]:
         """Predictions that the store alone can give; looks all tasks up together."""
         return [said if isinstance(said, Prediction) else None for said in self.recall_or_ask(tasks)]
@@ -92,18 +96,24 @@ class OpenAIJudge:
             elif self.interviewer.capabilities is not None:
                 dialogue = self.interviewer.dialogue(task)
                 asking.append((index, dialogue, next(dialogue)))
+        highest = self.highest_limit
         while asking:
-            found = self._store.find([request_key(request) for _, _, request in asking])
+            keys = [request_key(request) for _, _, request in asking]
+            found = self._store.find(keys)
+            if self.settings.logprobs:
+                found = self._store.with_logprobs(keys, found)
+            served = 0
             unfinished: list[tuple[int, Dialogue, ChatRequest]] = []
             for (index, dialogue, request), answer in zip(asking, found, strict=True):
-                if answer is None or not answer.serves(request.max_tokens, self.highest_limit):
+                if answer is None or not answer.serves(request.max_tokens, highest):
                     results[index] = request
                     continue
-                self.asker.counters.cached += 1
+                served += 1
                 try:
                     unfinished.append((index, dialogue, dialogue.send(answer)))
                 except StopIteration as end:
                     results[index] = end.value
+            self.asker.counters.cached += served
             asking = unfinished
         return results
 
@@ -135,6 +145,8 @@ class OpenAIJudge:
         parameters["examples"] = self.interviewer.examples is not None
         if self.claims:
             parameters["claims"] = True
+        if settings.logprobs:
+            parameters["logprobs"] = True
         if known:
             parameters |= dict.fromkeys(known.dropped)
             parameters |= {"structured_output": known.rung.value, "lengths_bounded": known.bounded}
@@ -182,6 +194,17 @@ class OpenAIJudge:
             task = self.claims.complete(task)
         return next(self.interviewer.dialogue(task), None) if task.passages else None
 
+    def first_messages(self, task: Task) -> tuple[Message, ...]:
+        """The messages that a task begins with, with its examples and the claims as far as they are known."""
+        request = self.first_request(task)
+        return request.messages if request else ()
+
+    def claims_messages(self, cited: CitedWork) -> tuple[Message, ...]:
+        """The question for a hub's claims; empty where this judge does not ask it, or the store has the answer."""
+        if self.claims is None or self.claims.stored(cited) is not None:
+            return ()
+        return self.prompt.render_claims(cited)
+
     def with_claims(self, cited: CitedWork) -> CitedWork:
         """The hub with the claims that labels of this run may link to."""
         return (self.claims.stored(cited) if self.claims else None) or cited
@@ -219,8 +242,9 @@ class OpenAIJudge:
 
     @property
     def unprobed(self) -> bool:
-        """Whether nobody found out yet what the endpoint does."""
-        return self.interviewer.capabilities is None or self.interviewer.capabilities.assumed
+        """Whether nobody found out yet what the endpoint does, as far as this run has to know."""
+        known = self.interviewer.capabilities
+        return known is None or known.assumed or (self.settings.logprobs and known.logprobs is None)
 
     def assume(self, rung: Rung) -> None:
         """Take it that an endpoint nobody asked yet holds this rung, and remember that it was not probed.
@@ -242,7 +266,10 @@ class OpenAIJudge:
         async with self._probing:
             if self.unprobed:
                 request = self.interviewer.request(None, (), self.settings.max_tokens)
-                found = await probe(request, self._probe_send)
+                known = self.interviewer.capabilities
+                found = known if known and not known.assumed else await probe(request, self._probe_send)
+                if self.settings.logprobs:
+                    found = await probe_logprobs(request, found, self._probe_send)
                 self._store.remember(self._capabilities_key, found.model_dump_json())
                 self.interviewer.capabilities = found
 

@@ -46,6 +46,7 @@ class Capabilities(Record):
 
     ``bounded``: the schema may hold lengths. ``dropped``: parameters it refuses. ``token_field``: what it calls the
     token limit, ``""`` where it takes none. ``findings``: what the probe saw, in words. ``assumed``: nobody probed.
+    ``logprobs``: whether it gives the log-probabilities of its tokens, ``None`` where nobody asked it for them.
     """
 
     rung: Rung
@@ -55,10 +56,12 @@ class Capabilities(Record):
     model_served: str | None = None
     findings: tuple[str, ...] = ()
     assumed: bool = False
+    logprobs: bool | None = None
 
     def fit(self, request: ChatRequest) -> ChatRequest:
         """The request as this endpoint takes it."""
-        request = request._replace(rung=self.rung, token_field=self.token_field)
+        wanted = request.logprobs and self.logprobs is not False
+        request = request._replace(rung=self.rung, token_field=self.token_field, logprobs=wanted)
         left_out: dict[str, Any] = dict.fromkeys(self.dropped)
         return request._replace(**left_out)
 
@@ -100,6 +103,24 @@ async def probe(request: ChatRequest, send: Send) -> Capabilities:
         if held:
             return found.model_copy(update={"model_served": answer.model_served, "findings": tuple(findings)})
     raise AssertionError("the last rung is always held")
+
+
+async def probe_logprobs(request: ChatRequest, known: Capabilities, send: Send) -> Capabilities:
+    """What is known of the endpoint, and whether it gives token log-probabilities: one request that asks for them.
+
+    ``request`` as for :func:`probe`. Raises ``JudgeError`` where the endpoint cannot be asked at all.
+    """
+    trial = known.fit(request._replace(max_tokens=max(PROBE_TOKENS, request.max_tokens or 0)))
+    schema = schema_text(bounded=known.bounded)
+    trial = trial._replace(messages=_messages(known.rung), schema=schema, logprobs=True)
+    try:
+        given = (await send(trial)).logprobs is not None
+        finding = "given" if given else "accepted but not given"
+    except JudgeError as error:
+        if not _about_the_form(error):
+            raise
+        given, finding = False, f"refused ({_short(str(error))})"
+    return known.model_copy(update={"logprobs": given, "findings": (*known.findings, f"logprobs: {finding}")})
 
 
 async def _ask(request: ChatRequest, found: Capabilities, send: Send) -> tuple[RawAnswer, Capabilities]:

@@ -12,6 +12,8 @@ import hashlib
 import json
 from enum import StrEnum
 from functools import lru_cache
+from json.encoder import encode_basestring
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from classifier.prompting import Message
@@ -40,10 +42,13 @@ class ChatRequest(NamedTuple):
     max_tokens: int | None
     token_field: str
     timeout: float
+    logprobs: bool = False
 
 
-KEY_FIELDS = frozenset({"endpoint", "model", "messages", "rung", "schema", "temperature", "top_p", "seed", "sample"})
-"""Fields that change the answer."""
+KEY_FIELDS = frozenset(
+    {"endpoint", "model", "messages", "rung", "schema", "temperature", "top_p", "seed", "sample", "logprobs"}
+)
+"""Fields that change the answer. ``logprobs`` is hashed only where it is asked for: older keys stay what they are."""
 
 LOOKUP_FIELDS = frozenset({"max_tokens"})
 """Fields compared when an answer is looked up."""
@@ -52,9 +57,12 @@ FREE_FIELDS = frozenset({"token_field", "timeout"})
 """Fields that do not change the answer: what the server calls the limit, and how long we wait."""
 
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
+
+
 def canonical(value: object) -> str:
     """JSON with sorted keys, no blanks, in UTF-8 as it stands: one text for one value."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return _CANONICAL(value)
 
 
 def key_material(request: ChatRequest) -> dict[str, Any]:
@@ -63,6 +71,8 @@ def key_material(request: ChatRequest) -> dict[str, Any]:
     material["messages"] = [message._asdict() for message in request.messages]
     if request.rung is not Rung.JSON_SCHEMA:
         material["schema"] = None
+    if not request.logprobs:
+        del material["logprobs"]
     return material
 
 
@@ -87,18 +97,26 @@ def request_key(request: ChatRequest) -> bytes:
 
 
 def _turn(message: Message) -> str:
-    return "," + canonical(message._asdict())
+    return f',{{"content":{encode_basestring(message.content)},"role":{encode_basestring(message.role)}}}'
 
 
-def _constant(request: ChatRequest) -> ChatRequest:
-    return request._replace(messages=request.messages[:1], max_tokens=None, token_field="", timeout=0.0)
+_CONSTANT = tuple(name for name in ChatRequest._fields if name in KEY_FIELDS and name != "messages")
+_constant_values = itemgetter(*map(ChatRequest._fields.index, _CONSTANT))
+_NO_MATTER = dict.fromkeys(set(ChatRequest._fields) - KEY_FIELDS)
+
+
+def _constant(request: ChatRequest) -> tuple[tuple[Message, ...], tuple[Any, ...]]:
+    """All that is hashed and is the same for a whole run: the first message, and the values of ``_CONSTANT``."""
+    return request.messages[:1], _constant_values(request)
 
 
 @lru_cache(maxsize=64)
-def _frame(constant: ChatRequest) -> tuple[hashlib._Hash, str, str]:
+def _frame(constant: tuple[tuple[Message, ...], tuple[Any, ...]]) -> tuple[hashlib._Hash, str, str]:
     """The hash state up to the end of the first message, the text up to there, and the text after the last."""
-    text = canonical(key_material(constant))
-    messages = canonical([message._asdict() for message in constant.messages])
+    first, values = constant
+    fields: dict[str, Any] = _NO_MATTER | dict(zip(_CONSTANT, values, strict=True)) | {"messages": first}
+    text = canonical(key_material(ChatRequest(**fields)))
+    messages = canonical([message._asdict() for message in first])
     before, after = text.split(f'"messages":{messages}', 1)
     head = f'{before}"messages":{messages[:-1]}'
     return hashlib.sha256(head.encode("utf-8", "surrogatepass")), head, "]" + after

@@ -58,6 +58,7 @@ def open_openai(
         timeout=settings.timeout,
         concurrency=settings.concurrency,
         claims=settings.claims,
+        logprobs=settings.logprobs,
         offline=offline or by_file(endpoint),
         rpm=settings.rpm,
         tpm=settings.tpm,

@@ -23,6 +23,7 @@ from classifier.errors import (
     JudgeUnavailableError,
 )
 from classifier.judges.request import ChatRequest, Rung
+from classifier.logprobs import read_logprobs
 from classifier.store import RawAnswer
 
 MAX_BODY_BYTES = 8_000_000
@@ -72,8 +73,8 @@ class Transport:
                 headers = {
                     name.decode("latin-1").lower(): text.decode("latin-1") for name, text in response.headers.raw
                 }
-                answer = read_completion(response.text, request.max_tokens)
-                return Reply(answer, headers, *_details(response.text))
+                answer = read_completion(response.text, request.max_tokens, logprobs=request.logprobs)
+                return Reply(answer, headers, *usage_details(response.text))
         except TimeoutError as error:
             waited = f"{request.timeout:g} s"
             raise JudgeUnavailableError(f"{request.endpoint}: no complete answer within {waited}") from error
@@ -97,6 +98,8 @@ def body(request: ChatRequest) -> dict[str, Any]:
     sent.update((name, value) for name, value in parameters.items() if value is not None)
     if request.max_tokens is not None and request.token_field:
         sent[request.token_field] = request.max_tokens
+    if request.logprobs:
+        sent["logprobs"] = True
     return sent
 
 
@@ -105,8 +108,11 @@ def _schema(text: str) -> Any:
     return json.loads(text)
 
 
-def read_completion(text: str, max_tokens: int | None) -> RawAnswer:
-    """The first choice of a chat completion. Raises ``JudgeUnavailableError`` where the body is not one."""
+def read_completion(text: str, max_tokens: int | None, *, logprobs: bool = False) -> RawAnswer:
+    """The first choice of a chat completion, with ``logprobs`` where asked for and given.
+
+    Raises ``JudgeUnavailableError`` where the body is not one.
+    """
     try:
         completion = json.loads(text, strict=False)
         choice = completion["choices"][0]
@@ -123,13 +129,14 @@ def read_completion(text: str, max_tokens: int | None) -> RawAnswer:
             prompt_tokens=_count(usage.get("prompt_tokens")),
             completion_tokens=_count(usage.get("completion_tokens")),
             model_served=_whole(str(completion["model"])) if completion.get("model") else None,
+            logprobs=read_logprobs(choice.get("logprobs")) if logprobs else None,
         )
     except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
         shown = " ".join(text[:120].split())
         raise JudgeUnavailableError(f"the server's reply is no chat completion: {shown!r}") from error
 
 
-def _details(text: str) -> tuple[int, int]:
+def usage_details(text: str) -> tuple[int, int]:
     """Cached prompt tokens and reasoning tokens of a chat completion that was read; 0 where it does not say."""
     if "_details" not in text:
         return 0, 0

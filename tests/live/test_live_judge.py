@@ -35,6 +35,32 @@ def test_a_task_is_judged_live_and_recalled_offline(model_server, tmp_path):
     assert usedless.requests == 0
 
 
+def test_the_server_gives_token_probabilities_and_they_are_recalled_offline(model_server, tmp_path):
+    """The probe decides whether it does; where it does, the values of the label are found among its tokens."""
+    work = [context_task("We follow the step-wise verifier of [[Smith et al.]] and find it robust.")]
+    settings = OpenAISettings(
+        base_url=model_server, model=MODEL, max_tokens=300, timeout=600.0, tries=1, logprobs=True
+    )  # fmt: skip
+
+    async def run(settings, store):
+        judge = OpenAIJudge.open(settings, store)
+        try:
+            return await judge.judge(work), judge.card()
+        finally:
+            await judge.aclose()
+
+    with Store(tmp_path / "answers.sqlite") as store:
+        (found,), card = asyncio.run(run(settings, store))
+        (again,), _ = asyncio.run(run(settings.model_copy(update={"offline": True}), store))
+        tokens = [row.answer.logprobs for row in store.rows()]
+    assert "logprobs: given" in card.notes
+    assert all(tokens), "every answer came with its tokens"
+    assert again == found
+    if found.label is not None:
+        assert set(found.logprobs) == {"role", "polarity"}
+        assert all(value <= 0 for value in found.logprobs.values())
+
+
 def test_the_whole_command_against_a_live_server(model_server, tmp_path):
     """Two works: one with a passage, one with a summary only. What they are labelled is not the point."""
     table = tmp_path / "t.jsonl"
