@@ -10,6 +10,12 @@ from classifier.judges.local.tokens import CITATION, TARGET
 MAX_CUES = 3
 """More words than this explain nothing to a reader."""
 
+_SAYS_NOTHING = frozenset(
+    "a an the of in on at by for from to with as and or that this these those it its is are was were be been has have had "
+    "which who where when such other some any each i e g s t p".split()
+)
+"""Words that the encoder's shares fall on after it has read their neighbours; to a reader they explain nothing."""
+
 
 class Carrier(NamedTuple):
     """The sentence `text[start:end]`, and the spans of the cue words in it, strongest first."""
@@ -57,7 +63,7 @@ def _cues(passage: Passage, k: int, contributions: list[tuple[Feature, float]]) 
         for i in covered:
             amounts[i] += amount / len(covered)
     for i, token in enumerate(tokens):
-        if token.form in (TARGET, CITATION) or not token.form[0].isalpha():
+        if token.form in (TARGET, CITATION) or not token.form[0].isalpha() or token.form in _SAYS_NOTHING:
             amounts[i] = 0.0
     top = max(amounts, default=0.0)
     if top <= 0:
