@@ -71,15 +71,18 @@ def macro_f1(truth: NDArray[np.int64], guess: NDArray[np.int64], classes: int) -
     return float(np.nanmean(f1)), tuple(f1)
 
 
-def bootstrap(truth: NDArray[np.int64], guess: NDArray[np.int64], classes: int, seed: int = 0) -> Result:
-    """Macro-F1 with a percentile interval over `DRAWS` resamples of the rows."""
+def bootstrap(
+    truth: NDArray[np.int64], guess: NDArray[np.int64], classes: int, seed: int = 0, scored: int | None = None
+) -> Result:
+    """Macro-F1 with a percentile interval over `DRAWS` resamples of the rows; only the first `scored` classes count."""
     pairs = np.bincount(truth * classes + guess, minlength=classes * classes)
     drawn = np.random.default_rng(seed).multinomial(len(truth), pairs / pairs.sum(), size=DRAWS)
     tables = drawn.reshape(DRAWS, classes, classes).astype(float)
-    hits, sizes = np.einsum("nkk->nk", tables), tables.sum(axis=1) + tables.sum(axis=2)
+    hits = np.einsum("nkk->nk", tables)[:, :scored]
+    sizes = (tables.sum(axis=1) + tables.sum(axis=2))[:, :scored]
     with np.errstate(invalid="ignore", divide="ignore"):
         macros = np.nanmean(np.where(sizes > 0, 200.0 * hits / sizes, np.nan), axis=1)
-    macro, f1 = macro_f1(truth, guess, classes)
+    macro, f1 = macro_f1(truth, guess, scored or classes)
     low, high = np.percentile(macros, [2.5, 97.5])
     return Result(macro, float(low), float(high), f1, len(truth))
 
