@@ -1,7 +1,7 @@
 """The shipped model on the gold contexts: our own scheme, per split and per field.
 
-``python -m classifier.training.own_scheme`` writes ``eval/results/embedded/gold-contexts.json``, from which the model card
-is made. The test half is for reporting: nothing is chosen on it.
+``python -m classifier.training.own_scheme`` writes ``eval/results/embedded/gold-contexts.json``, from which the model
+card is made. The test half is for reporting: nothing is chosen on it.
 """
 
 from __future__ import annotations
