@@ -100,10 +100,11 @@ def _gold(found: Mapping[str, Any]) -> str:
     """Scores in our own scheme: halves of the gold contexts, then each field of science."""
     lines = ["", "## Our own scheme: the gold contexts", ""]
     lines += [
-        f"Model {found['model']}, by `python -m classifier.training.own_scheme`: macro-F1 in percent with a 95 % bootstrap",
-        "interval. As asserted: the label as given, `unclear` an answer like any other. Most probable: the value with the",
-        "largest probability, the few items whose gold is `unclear` left out. Passages and training passages were written by",
-        "sessions of one language model, so these scores flatter the judge; the sets it never saw are the honest ones.",
+        f"Model {found['model']}, by `python -m classifier.training.own_scheme`: macro-F1 in percent with a 95 %",
+        "bootstrap interval. As asserted: the label as given, `unclear` an answer like any other. Most probable: the",
+        "value with the largest probability, the few items whose gold is `unclear` left out. Passages and training",
+        "passages were written by sessions of one language model, so these scores flatter the judge; the sets it never",
+        "saw are the honest ones.",
         "",
         "| part | items | role, as asserted | role, most probable | polarity, as asserted | polarity, most probable "
         "| stances right, asserted, in gold |",

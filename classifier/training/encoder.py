@@ -20,7 +20,7 @@ from concurrent.futures import ProcessPoolExecutor
 from importlib.metadata import version
 from multiprocessing import get_context
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,11 @@ from classifier.judges.local.pieces import Vocabulary
 from classifier.training import blending, corpora
 from classifier.training.corpora import OWN, Example
 from classifier.training.train import expand, usable
+
+if TYPE_CHECKING:
+    import torch
+
+    from classifier.training.network import Network
 
 Floats = NDArray[np.float64]
 LEFT_OUT: Mapping[str, frozenset[str]] = {
@@ -166,8 +171,8 @@ def train_all(
         for name, families in LEFT_OUT.items():
             inside = np.array([r.family in families for r in rows], dtype=bool)
             shown = inside if families else np.array([r.family not in somewhere for r in rows], dtype=bool)
-            picked = [rows[i] for i in np.flatnonzero(train & ~inside)]
-            asked = [rows[i] for i in np.flatnonzero(shown)]
+            picked = [rows[i] for i in np.flatnonzero(train & ~inside).tolist()]
+            asked = [rows[i] for i in np.flatnonzero(shown).tolist()]
             jobs.append((shown, pool.submit(train_one, name, picked, asked, out, recipe, seed)))
         held = np.zeros((len(rows), sum(map(len, HEADS.values()))), dtype=np.float32)
         for shown, job in jobs:
@@ -187,7 +192,7 @@ def train_one(
     torch.manual_seed(seed)
     rng = random.Random(seed)  # noqa: S311  (an order of passages, no secret)
     network = Network(recipe.layers, recipe.frozen)
-    kept = [s.clone() for s in _states(network, rows, PRECISION)]
+    kept = _states(network, rows, PRECISION)
     masks = {
         head: torch.tensor([r.allowed[head] or (True,) * len(values) for r in rows]) for head, values in HEADS.items()
     }
@@ -214,7 +219,7 @@ def train_one(
             for (head, logits), share in zip(split(shares.float().sum(1)).items(), recipe.losses, strict=True):
                 inside = logits.log_softmax(-1).masked_fill(~masks[head][batch], -1e9)
                 loss = loss - share * (weight[head][batch] * inside.logsumexp(-1)).mean()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             torch.nn.utils.clip_grad_norm_(network.trained(), 1.0)
             optimiser.step()
             optimiser.zero_grad()
@@ -239,8 +244,7 @@ def logits_of(weights: Path, rows: Sequence[Row], recipe: Recipe) -> NDArray[np.
 
     network = Network(recipe.layers, recipe.frozen)
     network.load_state_dict(torch.load(weights, weights_only=True))
-    found: NDArray[np.float32] = _logits(network, rows)
-    return found
+    return _logits(network, rows)
 
 
 def _batches(sizes: Sequence[int], batch: int, rng: random.Random) -> list[list[int]]:
@@ -253,11 +257,11 @@ def _batches(sizes: Sequence[int], batch: int, rng: random.Random) -> list[list[
     return batches
 
 
-def _states(network, rows, precision):  # type: ignore[no-untyped-def]
+def _states(network: Network, rows: Sequence[Row], precision: torch.dtype) -> list[torch.Tensor]:
     """States after the frozen layers, a tensor [pieces, size] a row, in the order of `rows`."""
     import torch
 
-    found: list[torch.Tensor | None] = [None] * len(rows)
+    found: dict[int, torch.Tensor] = {}
     order = sorted(range(len(rows)), key=lambda i: len(rows[i].ids))
     network.eval()
     with torch.no_grad(), torch.autocast("cpu", dtype=precision):
@@ -268,10 +272,10 @@ def _states(network, rows, precision):  # type: ignore[no-untyped-def]
             states = network.bottom(ids, home, mask).to(precision)
             for k, i in enumerate(part):
                 found[i] = states[k, : len(rows[i].ids)].clone()
-    return found
+    return [found[i] for i in range(len(rows))]
 
 
-def _logits(network, rows):  # type: ignore[no-untyped-def]
+def _logits(network: Network, rows: Sequence[Row]) -> NDArray[np.float32]:
     """Logits [rows, values]."""
     import torch
 
@@ -289,7 +293,7 @@ def _logits(network, rows):  # type: ignore[no-untyped-def]
     return out
 
 
-def _padded(parts):  # type: ignore[no-untyped-def]
+def _padded(parts: Sequence[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
     """Tensors of unequal length as one, with a mask."""
     import torch
 
