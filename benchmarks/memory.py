@@ -1,14 +1,17 @@
-"""``python -m benchmarks.memory [WORKS] [WAY ...]``: memory of whole runs over a long table, and how it grows.
+"""``python -m benchmarks.memory [WORKS] [WAY ...] [--minutes M]``: memory of whole runs over a long table.
 
 Ways: ``parquet`` and ``jsonl`` (local judge), ``stub`` (a model server on loopback, nothing stored), ``warm`` (the
 same table again: every answer is stored). Works default to a million. Tables hold one passage a work. Each run is a
-process of its own with all that a run writes; it tells its resident memory at every tenth. The peak is the process's
-``VmHWM`` (Linux; ``ru_maxrss`` would count the parent's memory too). Wanted: at most 1,024 MiB.
+process of its own with all that a run writes; it tells its resident memory at every twentieth. With ``--minutes`` each
+run is stopped in order after so long, and says how many works it got through. The peak is the process's ``VmHWM``
+(Linux; ``ru_maxrss`` would count the parent's memory too). Wanted: at most 1,024 MiB.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
+import math
 import os
 import platform
 import subprocess
@@ -20,6 +23,8 @@ from pathlib import Path
 
 from benchmarks.engine.__main__ import server, table
 
+WAYS = ["parquet", "jsonl", "stub", "warm"]
+
 _RUN = """
 import json, re, resource, sys, time
 from pathlib import Path
@@ -27,6 +32,7 @@ from classifier.inputs import open_input
 from classifier.running import RunOptions, run_source
 
 source, folder, url = open_input(Path(sys.argv[1])), Path(sys.argv[2]), sys.argv[3]
+end = time.monotonic() + 60 * float(sys.argv[4])
 if url == "local":
     from classifier.judges.local.judge import LocalJudge
     judge = LocalJudge()
@@ -40,10 +46,11 @@ def resident():
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() // 2**20
 
 def tell(progress):
-    if progress.done % max(1, progress.total // 10) == 0:
+    if progress.done % max(1, progress.total // 20) == 0:
         print(f"  {progress.done} works: {resident()} MiB", file=sys.stderr, flush=True)
 
-result = run_source(source, judge, RunOptions(out=folder, concurrency=128), on_progress=tell)
+options = RunOptions(out=folder, concurrency=128)
+result = run_source(source, judge, options, on_progress=tell, stop=lambda: time.monotonic() > end)
 print(json.dumps({
     "judge": judge.card().model, "cpu": time.process_time(), "requests": result.usage.requests,
     "labelled": result.tallies.total()["labelled"], "works": result.tallies.total().total(),
@@ -77,10 +84,10 @@ def parquet(source: Path) -> Path:
     return target
 
 
-def measure(way: str, source: Path, folder: Path, url: str) -> str:
+def measure(way: str, source: Path, folder: Path, url: str, minutes: float) -> str:
     """One run in a process of its own, as a line."""
     began = time.monotonic()
-    command = [sys.executable, "-c", _RUN, str(source), str(folder), url]
+    command = [sys.executable, "-c", _RUN, str(source), str(folder), url, str(minutes)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     found = json.loads(done.stdout)
     seconds, each = time.monotonic() - began, 1000 * found["cpu"] / found["works"]
@@ -92,8 +99,12 @@ def measure(way: str, source: Path, folder: Path, url: str) -> str:
 
 def main() -> None:
     """Measure and print one line a way."""
-    works = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
-    ways = sys.argv[2:] or ["parquet", "jsonl", "stub", "warm"]
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.memory")
+    parser.add_argument("works", type=int, nargs="?", default=1_000_000)
+    parser.add_argument("ways", nargs="*", metavar="way", help=", ".join(WAYS))
+    parser.add_argument("--minutes", type=float, default=math.inf)
+    given = parser.parse_args()
+    works, ways = given.works, given.ways or WAYS
     print(f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, Python {platform.python_version()}, {os.cpu_count()} cores, "
           f"load {os.getloadavg()[0]:.1f} before the start", flush=True)  # fmt: skip
     with tempfile.TemporaryDirectory() as name, server("--latency", "0", "--forget") as url:
@@ -102,7 +113,9 @@ def main() -> None:
         for way in ways:
             source = parquet(jsonl) if way == "parquet" else jsonl
             endpoint = f"{url}/v1" if way in ("stub", "warm") else "local"
-            print(measure(way, source, folder / ("stub" if way == "warm" else way), endpoint), flush=True)
+            print(
+                measure(way, source, folder / ("stub" if way == "warm" else way), endpoint, given.minutes), flush=True
+            )
 
 
 if __name__ == "__main__":

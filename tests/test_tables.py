@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from classifier.errors import InputError
-from classifier.inputs import collect_hub, open_input, read_hub_json
+from classifier.inputs import collect_hub, open_input, read_hub_json, seen
 from classifier.schema import CitationContext
 from tests.paths import EXAMPLE
 
@@ -205,3 +205,13 @@ def test_a_table_of_two_hubs_is_no_hub_json(tmp_path):
 def test_the_passage_joins_its_sentences():
     assert CitationContext(text="b", before="a", after="c").passage == "a b c"
     assert CitationContext(text="b").passage == "b"
+
+
+def test_a_repeat_is_found_however_far_above_it_the_first_stands(tmp_path, monkeypatch):
+    monkeypatch.setattr(seen, "_RECENT", 16)  # where digests leave the set for the sorted array
+    names = [f"w{i}" for i in range(100)]
+    rows = [["Hub", "", name, "Title", "", "", "", ""] for name in [*names, "w0", "w40", "w99x", "w95"]]
+    source = open_input(write_csv(tmp_path / "t.csv", rows), skip_bad_rows=True)
+    assert source.check() == 101
+    assert [row.value for row in source.bad_rows] == ["w0", "w40", "w95"]
+    assert [row.line for row in source.bad_rows] == [102, 103, 105]

@@ -10,13 +10,13 @@ import csv
 import json
 import re
 from collections.abc import Iterable, Iterator
-from hashlib import blake2b
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from classifier.errors import InputError
+from classifier.inputs.seen import Seen
 from classifier.naming import slug
 from classifier.schema import CitationContext, CitedWork, CitingWork, Pair, WorkIds
 from classifier.tex import untex
@@ -188,7 +188,7 @@ def table_pairs(path: Path, bad: list[BadRow]) -> Iterator[Pair]:
     above: CitedWork | None = None
     hub: CitedWork | None = None
     work: CitingWork | None = None
-    seen: set[bytes] = set()  # digests, so that a million ids take some 80 MB
+    seen = Seen()
     for line, raw in raw_rows(path):
         row = _typed(path, line, raw, bad)
         if row is None:
@@ -203,16 +203,13 @@ def table_pairs(path: Path, bad: list[BadRow]) -> Iterator[Pair]:
         if hub is row_hub and work is not None and row_work.citing_id == work.citing_id and row_work.contexts:
             work = work.model_copy(update={"contexts": work.contexts + row_work.contexts})
             continue
-        named = f"{row_hub.hub_id}\0{row_work.citing_id}".encode("utf-8", "surrogatepass")
-        name = blake2b(named, digest_size=16).digest()
-        if name in seen:
+        if not seen.add(f"{row_hub.hub_id}\0{row_work.citing_id}"):
             what = "stands in an earlier row too; put the rows of one work together, or give each its own citing_id"
             bad.append(BadRow(str(path), line, "citing_id", row_work.citing_id, what))
             continue
         if hub is not None and work is not None:
             yield Pair(hub, work)
         hub, work = row_hub, row_work
-        seen.add(name)
     if hub is not None and work is not None:
         yield Pair(hub, work)
 
