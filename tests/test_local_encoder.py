@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from classifier.errors import SettingsError
+from classifier.errors import InputError, SettingsError
 from classifier.evidence import prepare
 from classifier.judges.local import model as model_module
 from classifier.judges.local.answer import judge_task
@@ -19,6 +19,12 @@ from classifier.judges.local.features import Source, read
 from classifier.judges.local.model import LocalModel
 from classifier.judges.local.pieces import LIMIT, Vocabulary
 from classifier.schema import CitationContext, CitedWork, CitingWork, Pair
+from classifier.training import blending
+from classifier.training.calibration import Held
+from classifier.training.corpora import Example
+from classifier.training.encoder import groups_of
+from classifier.training.matrices import tabulate
+from classifier.training.recipe import Recipe, Row, chosen
 
 FOLDER = Path(str(sys.modules[LocalModel.__module__].__file__)).parent / "model"
 ENCODER = Encoder(FOLDER / "encoder")
@@ -81,13 +87,6 @@ def test_columns_of_the_heads_follow_each_other() -> None:
     assert [columns(head) for head in HEADS] == [slice(0, 7), slice(7, 11), slice(11, 13)]
 
 
-def test_a_passage_is_judged_alike_alone_and_among_others() -> None:
-    texts = ["We use the data of [[1]].", "Unlike [[2]], our curve rises." * 3, "See [[3]]."]
-    alone = [MODEL.score([Source(t)])[0].probabilities["role"] for t in texts]
-    together = [s.probabilities["role"] for s in MODEL.score([Source(t) for t in texts])]
-    assert all(np.array_equal(a, b) for a, b in zip(alone, together, strict=True))
-
-
 def test_contributions_with_the_encoder_add_up_to_the_difference_of_log_probabilities() -> None:
     scored = MODEL.score([Source("Our results contradict those of [[Lee (2001)]].")])[0]
     moved = sum(amount for _, amount in MODEL.contributions(scored, "polarity", "contrasting", "neutral"))
@@ -114,6 +113,44 @@ def test_without_onnxruntime_the_linear_heads_answer_and_say_so(monkeypatch: pyt
 def test_a_broken_encoder_is_one_clear_error(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="no usable encoder"):
         Encoder(tmp_path)
+    for name in ("encoder.onnx", "encoder.json", "pieces.txt"):
+        (tmp_path / name).write_bytes((FOLDER / "encoder" / name).read_bytes())
+    (tmp_path / "encoder.onnx").write_bytes(b"no model")
+    with pytest.raises(SettingsError, match="no usable encoder"):
+        Encoder(tmp_path)
+
+
+def test_a_word_without_end_costs_nothing() -> None:
+    assert pieces_of("x" * 50_000 + " of [[4]]") == ["[CLS]", "[unused10]", "[UNK]", "of", "[unused1]", "[SEP]"]
+
+
+def test_no_network_is_asked_about_a_family_it_was_trained_on() -> None:
+    families = ("scicite", "kumpa-arxiv", "act", "focal", "sdcf", "new-set")
+    unlabelled = {"role": None, "polarity": None, "basis": None}
+    rows = [Row([1], [0], family, family, unlabelled) for family in families]
+    rows.append(Row([1], [0], "written", "written", unlabelled))
+    trained = np.array([family != "sdcf" for family in families] + [True])
+    groups = groups_of(rows, trained)
+    assert "new-set" in groups["c"]
+    assert not groups["all"]
+    covered = [family for group in groups.values() for family in group]
+    assert len(covered) == len(set(covered))
+    assert {r.family for r, kept in zip(rows, trained, strict=True) if kept} - {"written"} <= set(covered)
+
+
+def test_foreign_labels_are_capped_and_own_ones_are_not() -> None:
+    examples = [_example(i, f"Number {i} of [[1]].", "background") for i in range(8)]
+    foreign = [e._replace(corpus="act", family="act", key=f"act:{i}") for i, e in enumerate(examples)]
+    kept = chosen([*examples, *foreign], np.ones(16, dtype=bool), Recipe(most=3))
+    assert kept[:8].all()
+    assert kept[8:].sum() == 3
+
+
+def test_the_weight_of_the_linear_heads_needs_silver_labels() -> None:
+    held = Held(np.zeros((2, 4)), np.ones((2, 4), dtype=bool), np.array(["act", "act"]), np.array([0, 1]))
+    table = tabulate([_example(0, "a [[1]]", "background")] * 2, 1)
+    with pytest.raises(InputError, match="silver"):
+        blending.share(table, held, "polarity")
 
 
 def test_training_gives_logits_for_every_passage_and_the_same_weights_twice(tmp_path: Path) -> None:
@@ -138,8 +175,6 @@ _PASSAGES = (
 )
 
 
-def _example(number: int, text: str, role: str):  # type: ignore[no-untyped-def]
-    from classifier.training.corpora import Example
-
+def _example(number: int, text: str, role: str) -> Example:
     allowed = {"role": frozenset({role}), "polarity": frozenset({"neutral"})}
     return Example(f"written:{number}", "written", "written", "train", Source(text), allowed, role)

@@ -50,6 +50,15 @@ class HeldOut(NamedTuple):
         made_from["files"] = {name: sha256(folder / name) for name in FILES}
         return cls(found[0], found[1], made_from)
 
+    def check(self, files: Mapping[str, str], everything: bool, seed: int) -> None:
+        """An `InputError` unless the networks were trained on just these files (SHA-256 by name) in just this way."""
+        asked = {"data": dict(files), "everything": everything, "seed": seed}
+        for key, value in asked.items():
+            if self.made_from.get(key) != value:
+                raise InputError(
+                    f"the encoder was trained with other {key}", do="train it again into an empty --encoder folder"
+                )
+
     def beside(self, table: Table, in_domain: bool = False) -> Table:
         """The table with the encoder's logits; an `InputError` for a passage the encoder was not asked about.
 
@@ -89,6 +98,8 @@ def blended(table: Table, held: Held, head: str, weight: float) -> Held:
 def share(table: Table, held: Held, head: str) -> float:
     """The weight of the linear logits that makes silver labels most likely, data sets counting the same."""
     silver = held.corpora == "silver"
+    if not silver.any():
+        raise InputError("an encoder is blended and its thresholds are set on silver labels", do="give --silver")
     part = Held(held.scores[silver], held.allowed[silver], table.families[held.rows[silver]], held.rows[silver])
 
     def loss(weight: float) -> float:

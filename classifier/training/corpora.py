@@ -53,6 +53,7 @@ CORPORA: Mapping[str, Corpus] = {
         Corpus("kumpa-arxiv", "Apache-2.0", "sentiment"),
         Corpus("scite-sample(silver)", "MIT", "evidence"),
         Corpus("silver", "labels Apache-2.0 (own); texts as their data sets"),
+        Corpus("silver-hard", "labels Apache-2.0 (own); texts as their data sets"),
         Corpus("written", "Apache-2.0 (own)"),
     )
 }
@@ -63,8 +64,12 @@ def tradition(name: str) -> str | None:
     return CORPORA[name].tradition if name in CORPORA else None
 
 
-OWN = ("silver", "written")
-"""The corpora that are labelled in our own scheme."""
+OWN = ("silver", "silver-hard", "written")
+"""The corpora that are labelled in our own scheme.
+
+`silver-hard` was drawn because an encoder took it for stances: it is trained on, and nothing is tuned or measured on
+it, since on it that encoder is wrong by choice.
+"""
 
 
 class Example(NamedTuple):
@@ -146,7 +151,7 @@ def load_own(paths: Iterable[Path], data: Iterable[Path]) -> list[Example]:
 
     A silver label whose passage is not among `data` is left out (the user does not have that data set).
     """
-    own = [(path, row) for path in paths for row in _json_lines(path)]
+    own = [(path, row) for path in paths for row in _json_lines(path) if not row.get("second")]
     wanted = {(str(r.get("dataset")), str(r.get("id"))) for _, r in own if "text" not in r}
     texts: dict[tuple[str, str], dict[str, object]] = {}
     if wanted:
@@ -176,11 +181,12 @@ def _own_example(row: Mapping[str, object], base: Mapping[str, object], path: Pa
         allowed["basis"] = frozenset({str(row["basis"])})
     written = "text" in row
     dataset = "written" if written else str(row["dataset"])
-    name = "written" if written else "silver"
+    name = "written" if written else "silver-hard" if row.get("drawn") == "hard" else "silver"
     family = CORPORA[dataset].family if dataset in CORPORA else ""
     source = source_of({"dataset": dataset, **base})
     native = json.dumps({head: sorted(v) for head, v in allowed.items()})
-    return Example(f"{name}:{dataset}:{row.get('id')}", name, family or dataset, "train", source, allowed, native)
+    key = f"{'written' if written else 'silver'}:{dataset}:{row.get('id')}"
+    return Example(key, name, family or dataset, "train", source, allowed, native)
 
 
 def to_example(row: Mapping[str, object]) -> Example:

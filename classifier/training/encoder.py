@@ -49,8 +49,8 @@ def make(
     from classifier.training.network import base_folder, finish
 
     recipe = recipe or Recipe()
-    files = expand(data)
-    examples = corpora.load(files) + corpora.load_own(expand([p for p in (silver, written) if p is not None]), files)
+    files, extra = expand(data), expand([p for p in (silver, written) if p is not None])
+    examples = corpora.load(files) + corpora.load_own(extra, files)
     out.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(base_folder() / "vocab.txt", out / "pieces.txt")
     rows = rows_of(examples, Vocabulary.load(out / "pieces.txt"))
@@ -59,22 +59,33 @@ def make(
     names = [corpora.identity(e) for e in examples]
     dev = [i for i, e in enumerate(examples) if e.split == "dev" and not train[i]]
     inside = logits_of(out / "all.pt", [rows[i] for i in dev], recipe)
-    blending.save(
-        out / "held-out.npz",
-        dict(zip(names, held, strict=True)),
-        dict(zip([names[i] for i in dev], inside, strict=True)),
-    )
     finish(out / "all.pt", out / "encoder.onnx", recipe.layers, recipe.frozen)
     counts = Counter(e.corpus for e, kept in zip(examples, train, strict=True) if kept)
     made_from = {
         "recipe": recipe._asdict(),
         "seed": seed,
         "everything": everything,
+        "data": {path.name: corpora.sha256(path) for path in files + extra},
         "examples": dict(sorted(counts.items())),
-        "left_out": {name: sorted(families) for name, families in LEFT_OUT.items()},
+        "left_out": {name: sorted(families) for name, families in groups_of(rows, train).items()},
         "versions": {name: version(name) for name in ("torch", "transformers", "onnxruntime")},
     }
     (out / "recipe.json").write_text(json.dumps(made_from, indent=1) + "\n", encoding="utf-8")
+    blending.save(  # last: where it is, nothing is missing
+        out / "held-out.npz",
+        dict(zip(names, held, strict=True)),
+        dict(zip([names[i] for i in dev], inside, strict=True)),
+    )
+
+
+def groups_of(rows: Sequence[Row], train: NDArray[np.bool_]) -> dict[str, frozenset[str]]:
+    """The families each network does without: `LEFT_OUT`, and a group of whatever else is trained on.
+
+    Own passages are in every network; nothing is tuned or measured on them.
+    """
+    covered = frozenset[str]().union(*LEFT_OUT.values())
+    rest = {r.family for r, kept in zip(rows, train, strict=True) if kept and r.corpus != "written"} - covered
+    return dict(LEFT_OUT) | ({"c": frozenset(rest)} if rest else {})
 
 
 def train_all(
@@ -87,9 +98,10 @@ def train_all(
     from classifier.training.finetuning import train_one
 
     jobs = []
-    somewhere = frozenset[str]().union(*LEFT_OUT.values())
+    groups = groups_of(rows, train)
+    somewhere = frozenset[str]().union(*groups.values())
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        for name, families in LEFT_OUT.items():
+        for name, families in groups.items():
             inside = np.array([r.family in families for r in rows], dtype=bool)
             shown = inside if families else np.array([r.family not in somewhere for r in rows], dtype=bool)
             picked = [rows[i] for i in np.flatnonzero(train & ~inside).tolist()]

@@ -39,7 +39,7 @@ def weights_of(rows: Sequence[Row], head: str, recipe: Recipe) -> Floats:
 def train_one(
     name: str, rows: Sequence[Row], asked: Sequence[Row], out: Path, recipe: Recipe, seed: int
 ) -> NDArray[np.float32]:
-    """Train one network on `rows`, keep it in `out/NAME.pt`, and return its logits for `asked`."""
+    """Train one network on `rows`, keep the one named all in `out/all.pt`, and return its logits for `asked`."""
     torch.set_num_threads(1)
     torch.manual_seed(seed)
     rng = random.Random(seed)  # noqa: S311  (an order of passages, no secret)
@@ -84,7 +84,8 @@ def train_one(
                     file=sys.stderr,
                     flush=True,
                 )
-    torch.save(network.state_dict(), out / f"{name}.pt")
+    if name == "all":
+        torch.save(network.state_dict(), out / "all.pt")
     return _logits(network, asked)
 
 

@@ -81,6 +81,7 @@ def train(
     made_from["thresholds_only"] = dict(sorted(Counter(e.corpus for e in others).items()))
     if encoder_folder is not None:
         logits = blending.HeldOut.load(encoder_folder)
+        logits.check(made_from["files"], everything, seed)
         table, watched = logits.beside(table), logits.beside(watched)
         settings = replace(settings, blend={head: blending.share(table, held[head], head) for head in HEADS})
         both = {head: blending.blended(table, held[head], head, settings.blend[head]) for head in HEADS}
@@ -211,10 +212,6 @@ def tune_stances(shown: Sequence[Shown], temperature: float, settings: Settings)
     each kind is tuned on its own tradition and on silver labels. With the encoder, which is trained mostly on our
     scheme, one threshold serves all kinds, set on silver labels: the only ones that mean what we mean by a stance.
     """
-    kinds: list[str] = []
-    for part in shown:
-        best = part.held.scores.argmax(axis=1)
-        kinds += kinds_of(part.table, part.held.rows, best, settings)
     scores = np.concatenate([part.held.scores for part in shown])
     allowed = np.concatenate([part.held.allowed for part in shown])
     names = np.concatenate([part.held.corpora for part in shown])
@@ -226,6 +223,10 @@ def tune_stances(shown: Sequence[Shown], temperature: float, settings: Settings)
         weight = np.full(len(rows), 1.0)
         one = calibration.threshold(p[rows].max(axis=1), right[rows], weight, settings.stance_precision)
         return dict.fromkeys(stances.GATES, one)
+    kinds: list[str] = []
+    for part in shown:
+        best = part.held.scores.argmax(axis=1)
+        kinds += kinds_of(part.table, part.held.rows, best, settings)
     for kind in stances.GATES:
         tradition = "evidence" if kind.endswith("/evidence") else "sentiment"
         fits = np.array([name in _TUNED_ON and corpora.tradition(name) in (None, tradition) for name in names])

@@ -10,7 +10,6 @@ import hashlib
 import json
 from collections.abc import Mapping
 from functools import cached_property
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -46,8 +45,12 @@ def columns(head: str) -> slice:
 
 
 def available() -> bool:
-    """Whether onnxruntime is installed."""
-    return find_spec("onnxruntime") is not None
+    """Whether onnxruntime is installed and can be loaded on this machine."""
+    try:
+        import onnxruntime  # noqa: F401
+    except ImportError:
+        return False
+    return True
 
 
 class Encoder:
@@ -59,18 +62,22 @@ class Encoder:
         try:
             self.settings: dict[str, Any] = json.loads((folder / "encoder.json").read_text(encoding="utf-8"))
             self.vocabulary = Vocabulary.load(folder / "pieces.txt")
-            self._model = (folder / "encoder.onnx").read_bytes()
-        except (OSError, ValueError) as error:
-            raise SettingsError(f"{folder}: no usable encoder: {error}; run `classify train --encoder`") from error
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-        self._session = onnxruntime.InferenceSession(self._model, options, providers=["CPUExecutionProvider"])
+            model = (folder / "encoder.onnx").read_bytes()
+            options = onnxruntime.SessionOptions()
+            options.intra_op_num_threads = options.inter_op_num_threads = 1
+            options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+            self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+            for key in ("blend", "temperature", "thresholds", "floor"):
+                self.settings[key]
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}"
+            raise SettingsError(f"{folder}: no usable encoder: {reason}; run `classify train --encoder`") from error
+        self._sha256 = hashlib.sha256(model)
 
     @cached_property
     def digest(self) -> str:
         """SHA-256 over weights, pieces and settings."""
-        digest = hashlib.sha256(self._model)
+        digest = self._sha256.copy()
         digest.update("\n".join(self.vocabulary.index).encode())
         digest.update(json.dumps(self.settings, sort_keys=True).encode())
         return digest.hexdigest()

@@ -16,6 +16,8 @@ from classifier.judges.local.tokens import CITATION, FORMULA, NUMBER, TARGET, To
 
 LIMIT = 80
 """Pieces of text an input holds; the citing sentence first, then its neighbours."""
+LONGEST = 100
+"""Letters of a word that is still split; the search for pieces takes the cube of its length."""
 _MARKS = {form: f"[unused{i}]" for i, form in enumerate((TARGET, CITATION, FORMULA, NUMBER), 1)}
 _KINDS = ("none", "related", "intro", "method", "discussion", "result", "conclusion", "other")
 _AROUND = {f"s {kind}": f"[unused{10 + i}]" for i, kind in enumerate(_KINDS)} | {
@@ -45,7 +47,9 @@ class Vocabulary:
         return cls(path.read_text(encoding="utf-8").rstrip("\n").split("\n"))
 
     def _split_word(self, word: str) -> tuple[int, ...]:
-        """The pieces of a word, or the unknown piece where some part has none."""
+        """The pieces of a word, or the unknown piece where some part has none or the word is no word."""
+        if len(word) > LONGEST:
+            return (self.unknown,)
         found: list[int] = []
         start = 0
         while start < len(word):
