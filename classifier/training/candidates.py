@@ -115,7 +115,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     args_out: Path = given.out
     args_out.mkdir(parents=True, exist_ok=True)
     path = args_out / "local-candidates.json"
-    results: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    results = {name: found for name, found in kept.items() if name in CANDIDATES}
     for name in given.only or CANDIDATES:
         candidate = CANDIDATES[name]
         if candidate.encoder is not None and logits is None:
