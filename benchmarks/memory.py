@@ -1,10 +1,11 @@
 """``python -m benchmarks.memory [WORKS] [WAY ...] [--minutes M]``: memory of whole runs over a long table.
 
 Ways: ``parquet`` and ``jsonl`` (local judge), ``stub`` (a model server on loopback, nothing stored), ``warm`` (the
-same table again: every answer is stored). Works default to a million. Tables hold one passage a work. Each run is a
-process of its own with all that a run writes; it tells its resident memory at every twentieth. With ``--minutes`` each
-run is stopped in order after so long, and says how many works it got through. The peak is the process's ``VmHWM``
-(Linux; ``ru_maxrss`` would count the parent's memory too). Wanted: at most 1,024 MiB.
+same table again: every answer is stored), ``nobody`` (Parquet, every work abstained from: all of a run but the judge).
+Works default to a million. Tables hold one passage a work. Each run is a process of its own with all that a run writes;
+it tells its resident memory at every twentieth. With ``--minutes`` each run is stopped in order after so long, and says
+how many works it got through. The peak is the process's ``VmHWM`` (Linux; ``ru_maxrss`` would count the parent's memory
+too). Wanted: at most 1,024 MiB.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from pathlib import Path
 
 from benchmarks.engine.__main__ import server, table
 
-WAYS = ["parquet", "jsonl", "stub", "warm"]
+WAYS = ["parquet", "jsonl", "stub", "warm", "nobody"]
 
 _RUN = """
 import json, re, resource, sys, time
@@ -33,7 +34,26 @@ from classifier.running import RunOptions, run_source
 
 source, folder, url = open_input(Path(sys.argv[1])), Path(sys.argv[2]), sys.argv[3]
 end = time.monotonic() + 60 * float(sys.argv[4])
-if url == "local":
+if url == "nobody":
+    from classifier.judges.base import JudgeCard, Usage
+    from classifier.schema import Prediction
+
+    class Nobody:
+        batch_size = 256
+        def recall(self, tasks):
+            return [Prediction(
+                hub_id=task.pair.cited.hub_id, citing_id=task.pair.citing.citing_id, status="abstained",
+                evidence_source=task.source, judge="nobody", model="nobody", failure="nobody was asked",
+            ) for task in tasks]
+        def usage(self):
+            return Usage()
+        def card(self):
+            return JudgeCard(judge="nobody", model="nobody")
+        async def aclose(self):
+            pass
+
+    judge = Nobody()
+elif url == "local":
     from classifier.judges.local.judge import LocalJudge
     judge = LocalJudge()
 else:
@@ -111,8 +131,8 @@ def main() -> None:
         folder = Path(name)
         jsonl = table(folder, works)
         for way in ways:
-            source = parquet(jsonl) if way == "parquet" else jsonl
-            endpoint = f"{url}/v1" if way in ("stub", "warm") else "local"
+            source = parquet(jsonl) if way in ("parquet", "nobody") else jsonl
+            endpoint = {"stub": f"{url}/v1", "warm": f"{url}/v1", "nobody": "nobody"}.get(way, "local")
             print(
                 measure(way, source, folder / ("stub" if way == "warm" else way), endpoint, given.minutes), flush=True
             )

@@ -25,6 +25,7 @@ HUB = CitedWork(
 )  # fmt: skip
 
 NAME = "[[Okafor and Lind, 2021]]"
+DISAGREE = "judges disagree: polarity contrasting (local), neutral (<b>m</b>)"
 _PASSAGES = (
     (f"In earlier work {NAME} solutions were graded step by step.", "background neutral none"),
     (f"We follow the protocol of {NAME} in all experiments. 😀 It is quick.", "uses_method neutral none"),
@@ -76,6 +77,7 @@ def pairs():
             hub_id=HUB.hub_id, citing_id=work.citing_id, status=Status.FAILED if failure else Status.LABELLED,
             label=label, failure=failure, needs_review=bool(label and label.confidence < 0.6), judge="fake",
             model="rule", evidence_source=EvidenceSource.CONTEXT if work.contexts else EvidenceSource.SUMMARY,
+            review_reason=DISAGREE if work.title == "Work number 3" else None,
         )  # fmt: skip
 
 

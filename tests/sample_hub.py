@@ -138,7 +138,10 @@ class SampleJudge:
             "prompt": "none", "evidence_source": task.source,
         }  # fmt: skip
         if number % 23 == 22:
-            return Prediction(status=Status.FAILED, failure="the answer was cut off", needs_review=True, **base)
+            why = "judges disagree: role extends (a), compares (b)"
+            return Prediction(
+                status=Status.FAILED, failure="the answer was cut off", needs_review=True, review_reason=why, **base
+            )
         if task.source is not EvidenceSource.CONTEXT:
             label = Label(role=Role.UNCLEAR, polarity=Polarity.UNCLEAR, confidence=0.2, rationale="no passage")
             return Prediction(status=Status.LABELLED, label=label, needs_review=True, **base)

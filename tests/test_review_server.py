@@ -1,5 +1,6 @@
 """The review server over real HTTP on loopback: what it lets in and what it refuses."""
 
+import html
 import http.client
 import threading
 from urllib.parse import urlencode
@@ -16,7 +17,7 @@ from classifier.review.server import MOST_BYTES, build_app, listen, new_token
 from classifier.review.session import Session, Settings
 from classifier.review.texts import evidence_at, shown_texts, visible
 from classifier.schema import Basis, Polarity, Role
-from tests.reviewing import write_run
+from tests.reviewing import DISAGREE, write_run
 
 TOKEN = "t0ken"  # noqa: S105 - of the test's own server
 FORM = {"role": "background", "polarity": "neutral", "action": "save", "evidence_source": "context",
@@ -113,6 +114,12 @@ def test_a_decision_is_recorded_with_what_was_shown(served):
     assert decision.shown.machine.polarity is Polarity.NEUTRAL
     assert decision.shown.seconds is not None
     assert len(decision.shown.text_sha256) == 64
+
+
+def test_what_the_judges_disagree_on_is_shown_as_text(served):
+    pages = [served("GET", f"/{TOKEN}/work/{number}")[1] for number in range(1, len(served.session.queue) + 1)]
+    assert sum("To be looked at" in page for page in pages) == 1
+    assert sum(html.escape(DISAGREE) in page for page in pages) == 1
 
 
 @pytest.mark.parametrize(

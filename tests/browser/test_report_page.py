@@ -221,6 +221,8 @@ def test_abstained_and_failed_works_say_why(watched, file, run):
         page = watched.open(file, f"#work={result.citing.citing_id}")
         page.wait_for_selector("td.details")
         assert result.prediction.failure in page.inner_text("td.details")
+        if result.prediction.review_reason:
+            assert result.prediction.review_reason in page.inner_text("td.details")
 
 
 @pytest.mark.parametrize(

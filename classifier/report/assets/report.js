@@ -127,6 +127,7 @@
     }
     if (label?.rationale) add("Why, in the judge's words", make("p", { class: "passage" }, text(label.rationale)));
     if (prediction.failure) add(prediction.status === "failed" ? "Why there is no label" : "Why the label is held back", make("p", { class: "passage" }, text(prediction.failure)));
+    if (prediction.review_reason) add("Why a person should look", make("p", { class: "passage" }, text(prediction.review_reason)));
     const facts = [["Confidence", label ? label.confidence.toFixed(3) : "–"], ["Judge", `${prediction.judge} ${prediction.model}`], ["Id", prediction.citing_id]];
     if (prediction.prompt) facts.splice(2, 0, ["Prompt", prediction.prompt]);
     if (citing.venue) facts.push(["Venue", citing.venue]);
