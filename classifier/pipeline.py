@@ -36,14 +36,16 @@ async def predict(
     concurrency: int = 16,
     stop: Callable[[], bool] = lambda: False,
 ) -> AsyncGenerator[Answered, None]:
-    """Predictions in the order of ``pairs``, with at most ``concurrency`` batches in flight.
+    """Predictions in the order of ``pairs``, with at most ``concurrency`` works in flight, and always one batch.
 
-    Memory is bounded: reading goes on only while fewer than ``CHUNK`` + ``concurrency`` batches wait for an
+    Memory is bounded: reading goes on only while fewer than about ``CHUNK`` + ``concurrency`` works wait for an
     earlier one. When ``stop`` turns true nothing new is asked; what is in flight is finished and given. An error
     that stops the run is raised after the answers in flight came back, so that what was paid for is stored.
     """
     waiting: deque[_Asked | Answered] = deque()
-    flying = _Flights(concurrency)
+    flights = max(1, concurrency // judge.batch_size)
+    ahead = max(1, CHUNK // judge.batch_size) + flights
+    flying = _Flights(flights)
     try:
         for chunk in _batched(map(prepare, pairs), CHUNK):
             for group in _grouped(chunk, judge):
@@ -54,9 +56,9 @@ async def predict(
                 if stop():
                     break
                 waiting.append(_Asked(group, flying.start(judge.judge(group))))
-                for answered in await _ready(waiting, CHUNK + concurrency):
+                for answered in await _ready(waiting, ahead):
                     yield answered
-            for answered in await _ready(waiting, CHUNK + concurrency):
+            for answered in await _ready(waiting, ahead):
                 yield answered
             if stop():
                 break

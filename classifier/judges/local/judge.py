@@ -17,7 +17,7 @@ NAME = "local"
 class LocalJudge:
     """`classifier.judges.base.Judge` over a `LocalModel`. Everything is answered from memory."""
 
-    batch_size = 256
+    batch_size = 64
 
     def __init__(self, path: Path | None = None) -> None:
         self.model = LocalModel.load(path)
