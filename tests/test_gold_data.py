@@ -97,7 +97,8 @@ def test_silver_holds_labels_and_no_text():
     rows = lines(ROOT / "eval" / "silver" / "labels.jsonl")
     assert len(rows) > 3000
     allowed = {"dataset", "id", "role", "other_roles", "polarity", "basis", "confidence", "annotator", "second"}
-    assert all(set(row) == allowed for row in rows)
+    assert all(set(row) - {"drawn"} == allowed for row in rows)
+    assert {row["drawn"] for row in rows if "drawn" in row} == {"hard"}
     assert all(row["annotator"].startswith("language-model:") for row in rows)
     first = Counter((row["dataset"], row["id"]) for row in rows if not row["second"])
     assert max(first.values()) == 1
