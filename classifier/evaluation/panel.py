@@ -11,10 +11,8 @@ import numpy as np
 from classifier.evaluation.agreement import PairAgreement, cell_agreement
 from classifier.evaluation.gold import FIELDS
 from classifier.evaluation.intervals import Estimate
+from classifier.judges.panel import FIELDS as COMPARED
 from classifier.schema import EvidenceSource, Prediction, Status
-
-COMPARED = ("role", "polarity")
-"""On what the judges are compared."""
 
 
 class PanelAgreement:

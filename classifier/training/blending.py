@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classifier.errors import InputError
-from classifier.judges.local.encoder import HEADS, columns
+from classifier.judges.local.encoder import WIDTH, columns
 from classifier.training import calibration
 from classifier.training.calibration import Held
 from classifier.training.corpora import identity, sha256
@@ -69,9 +69,8 @@ class HeldOut(NamedTuple):
         missing = sum(f is None for f in found)
         if missing:
             raise InputError(f"{missing} passages have no held-out logits", do="train the encoder again on these data")
-        width = sum(len(values) for values in HEADS.values())
         kept = [f for f in found if f is not None]
-        return table._replace(encoded=np.array(kept, dtype=np.float32).reshape(len(kept), width))
+        return table._replace(encoded=np.array(kept, dtype=np.float32).reshape(len(kept), WIDTH))
 
 
 def save(path: Path, held: Mapping[str, NDArray[np.float32]], inside: Mapping[str, NDArray[np.float32]]) -> None:

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from classifier.errors import InputError
+from classifier.judges.local import encoder
 from classifier.judges.local.features import Source
 
-ROLES = ("background", "motivation", "uses_method", "uses_data", "extends", "compares", "future_work")
-POLARITIES = ("neutral", "supporting", "contrasting", "mixed")
+ROLES, POLARITIES, BASES = encoder.HEADS["role"], encoder.HEADS["polarity"], encoder.HEADS["basis"]
 HEADS: Mapping[str, tuple[str, ...]] = {"role": ROLES, "polarity": POLARITIES}
-BASES = ("evidence", "assessment")
+"""The heads that the linear model has too."""
 
 
 class Corpus(NamedTuple):

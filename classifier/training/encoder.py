@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from classifier.judges.local.encoder import HEADS
+from classifier.judges.local.encoder import WIDTH
 from classifier.judges.local.pieces import Vocabulary
 from classifier.training import blending, corpora
 from classifier.training.recipe import Recipe, Row, chosen, rows_of
@@ -107,7 +107,7 @@ def train_all(
             picked = [rows[i] for i in np.flatnonzero(train & ~inside).tolist()]
             asked = [rows[i] for i in np.flatnonzero(shown).tolist()]
             jobs.append((shown, pool.submit(train_one, name, picked, asked, out, recipe, seed)))
-        held = np.zeros((len(rows), sum(map(len, HEADS.values()))), dtype=np.float32)
+        held = np.zeros((len(rows), WIDTH), dtype=np.float32)
         for shown, job in jobs:
             held[shown] = job.result()
     return held

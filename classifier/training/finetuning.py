@@ -6,16 +6,16 @@ import math
 import random
 import sys
 import time
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from classifier.judges.local.encoder import HEADS
+from classifier.judges.local.encoder import HEADS, WIDTH
 from classifier.training.corpora import OWN
+from classifier.training.matrices import example_weights
 from classifier.training.network import PRECISION, Network, split
 from classifier.training.recipe import Recipe, Row
 
@@ -24,16 +24,15 @@ Floats = NDArray[np.float64]
 
 def weights_of(rows: Sequence[Row], head: str, recipe: Recipe) -> Floats:
     """The weight of each row in a head's loss, mean 1 over the rows that carry it and 0 elsewhere."""
-    kinds = [(r.corpus, r.allowed[head]) if r.allowed[head] else None for r in rows]
-    labels = Counter(k for k in kinds if k)
-    corpora = Counter(k[0] for k in kinds if k)
+    carried = [i for i, r in enumerate(rows) if r.allowed[head]]
     weight = np.zeros(len(rows))
-    for i, kind in enumerate(kinds):
-        if kind:
-            size = corpora[kind[0]]
-            weight[i] = size**-recipe.corpus_balance * (size / labels[kind]) ** recipe.class_balance
-            weight[i] *= recipe.own_weight if kind[0] in OWN else 1.0
-    return weight / weight[weight > 0].mean() if weight.any() else weight
+    if carried:
+        corpora = np.array([rows[i].corpus for i in carried])
+        allowed = np.array([rows[i].allowed[head] for i in carried], dtype=bool)
+        part = example_weights(corpora, allowed, recipe.corpus_balance, recipe.class_balance)
+        part *= np.where(np.isin(corpora, OWN), recipe.own_weight, 1.0)
+        weight[carried] = part / part.mean()
+    return weight
 
 
 def train_one(
@@ -109,13 +108,9 @@ def _batches(sizes: Sequence[int], batch: int, rng: random.Random) -> list[list[
 def _states(network: Network, rows: Sequence[Row], precision: torch.dtype) -> list[torch.Tensor]:
     """States after the frozen layers, a tensor [pieces, size] a row, in the order of `rows`."""
     found: dict[int, torch.Tensor] = {}
-    order = sorted(range(len(rows)), key=lambda i: len(rows[i].ids))
     network.eval()
     with torch.no_grad(), torch.autocast("cpu", dtype=precision):
-        for start in range(0, len(order), 64):
-            part = order[start : start + 64]
-            ids, mask = _padded([torch.tensor(rows[i].ids) for i in part])
-            home, _ = _padded([torch.tensor(rows[i].home) for i in part])
+        for part, ids, home, mask in _parts(rows):
             states = network.bottom(ids, home, mask).to(precision)
             for k, i in enumerate(part):
                 found[i] = states[k, : len(rows[i].ids)].clone()
@@ -124,16 +119,22 @@ def _states(network: Network, rows: Sequence[Row], precision: torch.dtype) -> li
 
 def _logits(network: Network, rows: Sequence[Row]) -> NDArray[np.float32]:
     """Logits [rows, values]."""
+    out = np.zeros((len(rows), WIDTH), dtype=np.float32)
     network.eval()
-    out = np.zeros((len(rows), sum(map(len, HEADS.values()))), dtype=np.float32)
-    order = sorted(range(len(rows)), key=lambda i: len(rows[i].ids))
     with torch.no_grad(), torch.autocast("cpu", dtype=PRECISION):
-        for start in range(0, len(order), 64):
-            part = order[start : start + 64]
-            ids, mask = _padded([torch.tensor(rows[i].ids) for i in part])
-            home, _ = _padded([torch.tensor(rows[i].home) for i in part])
+        for part, ids, home, mask in _parts(rows):
             out[part] = network.top(network.bottom(ids, home, mask), mask).float().sum(1).numpy()
     return out
+
+
+def _parts(rows: Sequence[Row]) -> Iterator[tuple[list[int], torch.Tensor, torch.Tensor, torch.Tensor]]:
+    """All rows by 64 of like length: their numbers, ids, home marks and mask."""
+    order = sorted(range(len(rows)), key=lambda i: len(rows[i].ids))
+    for start in range(0, len(order), 64):
+        part = order[start : start + 64]
+        ids, mask = _padded([torch.tensor(rows[i].ids) for i in part])
+        home, _ = _padded([torch.tensor(rows[i].home) for i in part])
+        yield part, ids, home, mask
 
 
 def _padded(parts: Sequence[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:

@@ -14,9 +14,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from classifier.judges.local.encoder import HEADS
+from classifier.judges.local.encoder import HEADS, WIDTH
 
-WIDTH = sum(len(values) for values in HEADS.values())
 PRECISION = torch.bfloat16
 """Training on a processor is about twice as fast in it; the exported weights come from the 32-bit master copy."""
 

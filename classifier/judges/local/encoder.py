@@ -26,6 +26,8 @@ HEADS: Mapping[str, tuple[str, ...]] = {
     "basis": ("evidence", "assessment"),
 }
 """The values of each head in the order of the columns; `basis` is what a stance rests on, given that there is one."""
+WIDTH = sum(len(values) for values in HEADS.values())
+"""How many columns all heads have together."""
 Floats = NDArray[np.float32]
 
 
