@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 EXAMPLE := examples/lets-verify-step-by-step.txt
 
-.PHONY: run test check docs record live bench bench-memory results clean
+.PHONY: run test check docs record live bench bench-memory bench-peers results clean
 
 run: .venv/installed            ## label the example hub with the embedded judge: no key, no network
 	$(BIN)/classify run $(EXAMPLE) --judge local
@@ -32,6 +32,15 @@ bench: .venv/installed-dev      ## speed, loss and keys of the engine on loopbac
 
 bench-memory: .venv/installed-dev ## peak memory over a million works (an hour)
 	$(BIN)/python -m benchmarks.memory
+
+bench-peers: .venv/installed-dev .venv-peers/installed ## other tools beside this one, each in its own environment
+	$(BIN)/python -m benchmarks.engine.peers .venv-peers/bin/python
+
+.venv-peers/installed:
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/python -m pip install --quiet --upgrade pip
+	.venv-peers/bin/python -m pip install --quiet litellm langchain-openai langchain-community instructor diskcache
+	touch $@
 
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv

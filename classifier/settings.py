@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 import platformdirs
 from pydantic import AliasChoices, Field, SecretStr, ValidationError
@@ -86,8 +89,8 @@ def settings_of_judges(settings: Settings, names: Sequence[str]) -> tuple[Settin
     """The settings of each judge that ``--judge`` names; without a name the one that the settings choose.
 
     A name is ``local``, ``openai`` (the configured model), the name of a model at the configured endpoint, or
-    ``MODEL@URL`` for one elsewhere. The key is for the configured endpoint and is sent to no other. Raises
-    ``SettingsError`` where a judge is named twice.
+    ``MODEL@URL`` for one elsewhere. The key is for the configured endpoint and is sent to no other; one elsewhere gets
+    that of its host, see `key_of_host`. Raises ``SettingsError`` where a judge is named twice.
     """
     found = tuple(_of_judge(settings, name.strip()) for name in names) or (settings,)
     asked = [(one.judge, one.base_url, one.model) if one.judge == "openai" else one.judge for one in found]
@@ -106,7 +109,7 @@ def _of_judge(settings: Settings, name: str) -> Settings:
         raise SettingsError(f"--judge {name!r}: wanted local, openai, MODEL or MODEL@URL")
     changes: dict[str, object] = {"judge": "openai", "model": model}
     if url is not None and url != (settings.base_url or "").rstrip("/"):
-        changes |= {"base_url": url, "api_key": None}
+        changes |= {"base_url": url, "api_key": key_of_host(url)}
     elif settings.api_key is None and settings.base_url is None:
         raise SettingsError(
             f"--judge {name}: a model of this name needs OPENAI_API_KEY in the environment, or --base-url of a local "
@@ -115,9 +118,25 @@ def _of_judge(settings: Settings, name: str) -> Settings:
     return settings.model_copy(update=changes)
 
 
+def key_of_host(url: str) -> SecretStr | None:
+    """The key for an endpoint beside the configured one: ``CLASSIFIER_API_KEY_`` and its host in the environment.
+
+    The host in capitals, whatever is no letter or digit as ``_``: ``CLASSIFIER_API_KEY_API_EXAMPLE_ORG`` for
+    ``https://api.example.org/v1``. Raises ``SettingsError`` where the address has no host.
+    """
+    try:
+        host = urlsplit(url).hostname
+    except ValueError:
+        host = None
+    if not host:
+        raise SettingsError(f"{url}: no address; wanted http(s)://HOST/v1")
+    found = os.environ.get("CLASSIFIER_API_KEY_" + re.sub(r"[^A-Z0-9]", "_", host.upper()))
+    return SecretStr(found) if found else None
+
+
 def _names_key(path: Path) -> bool:
     names = {line.partition("=")[0].strip().lower() for line in path.read_text(encoding="utf-8").splitlines()}
-    return bool(names & {"api_key", "classifier_api_key", "openai_api_key"})
+    return any(name in ("api_key", "openai_api_key") or name.startswith("classifier_api_key") for name in names)
 
 
 def choose_judge(settings: Settings) -> tuple[Literal["openai", "local"], str]:

@@ -177,3 +177,26 @@ def test_from_export_over_import_to_tables_on_the_command_line(tmp_path):
     assert [row["status"] for row in rows(tmp_path / "run")] == ["labelled"] * 5
     empty = classify("batch", "export", table, "r2.jsonl", *options, cwd=tmp_path, env=env, check=0)
     assert empty.stdout.startswith("nothing to ask")
+
+
+def test_token_probabilities_asked_for_in_files_are_those_of_the_run(tmp_path):
+    table = tmp_path / "works.jsonl"
+    write(table, [{"hub_title": "A verifier", "citing_id": "w", "title": "T", "context": "Work follows [[hub]]."}])
+    env = {"CLASSIFIER_STORE": str(tmp_path / "s.sqlite")}
+    options = ["--model", "m", "--base-url", "file:panel", "--logprobs"]
+    classify("batch", "export", table, "r.jsonl", *options, cwd=tmp_path, env=env, check=0)
+    record = json.loads((tmp_path / "r.jsonl").read_text(encoding="utf-8"))
+    assert record["body"]["logprobs"] is True
+    line = batch_line(record)
+    choice = line["response"]["body"]["choices"][0]
+    said = choice["message"]["content"]
+    at = said.index("background")
+    tokens = [(said[:at], -0.5), ("background", -0.25), (said[at + len("background") :], -1.0)]
+    choice["logprobs"] = {"content": [{"token": text, "logprob": value} for text, value in tokens]}
+    write(tmp_path / "a.jsonl", [line])
+    classify("batch", "import", "r.jsonl", "a.jsonl", cwd=tmp_path, env=env, check=0)
+    classify("run", table, *options, "--out", "run", cwd=tmp_path, env=env, check=0)
+    (row,) = rows(tmp_path / "run")
+    assert float(row["role_logprob"]) == -0.25
+    plain = classify("run", table, *options[:-1], "--out", "plain", cwd=tmp_path, env=env, check=3)
+    assert "finished with 1 failed" in plain.stderr, "an answer with tokens is no answer to a request without"

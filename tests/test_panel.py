@@ -51,8 +51,8 @@ def table(tmp_path):
     return file
 
 
-def run(table, server, *options, check=0, out="run"):
-    env = {"CLASSIFIER_STORE": str(table.parent / "s.sqlite"), "CLASSIFIER_BASE_URL": server.url}
+def run(table, server, *options, check=0, out="run", **more):
+    env = {"CLASSIFIER_STORE": str(table.parent / "s.sqlite"), "CLASSIFIER_BASE_URL": server.url, **more}
     return classify("run", table, *options, "--prices", table.parent / "prices.toml", "--out", table.parent / out,
                     cwd=table.parent, env=env, check=check)  # fmt: skip
 
@@ -190,6 +190,19 @@ def test_the_key_goes_to_the_configured_endpoint_and_to_no_other(monkeypatch, tm
     monkeypatch.delenv("OPENAI_API_KEY")
     with pytest.raises(SettingsError, match="needs OPENAI_API_KEY"):
         settings_of_judges(load_settings(), ["lcoal"])
+
+
+def test_a_second_paid_endpoint_gets_the_key_of_its_host(table):
+    """Each of two servers sees its own key and never the other's; neither key is written anywhere."""
+    keys = {"OPENAI_API_KEY": "sk-of-the-first", "CLASSIFIER_API_KEY_LOCALHOST": "sk-of-the-second"}
+    with HostileServer(of_model) as first, HostileServer(of_model) as second:
+        elsewhere = second.url.replace("127.0.0.1", "localhost")
+        run(table, first, "--judge", "a", "--judge", f"b@{elsewhere}", **keys)
+        seen = [{word for head in server.headers for word in head.split() if word.startswith("sk-")}
+                for server in (first, second)]  # fmt: skip
+    assert seen == [{"sk-of-the-first"}, {"sk-of-the-second"}]
+    written = [file.read_bytes() for file in table.parent.rglob("*") if file.is_file()]
+    assert not any(b"sk-of-the" in content for content in written)
 
 
 def test_one_model_at_two_endpoints_is_told_apart(tmp_path):

@@ -19,14 +19,19 @@ from classifier.running import RunOptions, run_source
 from classifier.store import Store
 
 
+def bodies_of(source: Path, url: str = "http://127.0.0.1:9/v1") -> list[dict[str, object]]:
+    """The request bodies that this program sends for the works of a table."""
+    with Store(Path(":memory:")) as store:
+        judge = OpenAIJudge.open(OpenAISettings(base_url=url, model="m"), store)
+        return [body(judge.interviewer.request(t, judge.prompt.render(t), 1024)) for t in
+                map(prepare, open_input(source).pairs())]  # fmt: skip
+
+
 async def bare(url: str, source: Path, concurrency: int) -> int:
     """The openai package on its aiohttp transport and a semaphore: the same bodies, nothing kept. How many."""
     from openai import AsyncOpenAI, DefaultAioHttpClient
 
-    with Store(Path(":memory:")) as store:
-        judge = OpenAIJudge.open(OpenAISettings(base_url=url, model="m"), store)
-        bodies = [body(judge.interviewer.request(t, judge.prompt.render(t), 1024)) for t in
-                  map(prepare, open_input(source).pairs())]  # fmt: skip
+    bodies = bodies_of(source, url)
     client = AsyncOpenAI(base_url=url, api_key="x", max_retries=0, http_client=DefaultAioHttpClient())
     gate = asyncio.Semaphore(concurrency)
 

@@ -188,7 +188,8 @@ def _take(
         counts["repeated"] += 1
         return None
     request = index.request(response.custom_id)
-    answer = response.answer._replace(max_tokens=request.max_tokens)
+    tokens = response.answer.logprobs if request.logprobs else None
+    answer = response.answer._replace(max_tokens=request.max_tokens, logprobs=tokens)
     named = answered_by or answer.model_served or "not said"
     row = StoredAnswer(
         request_key(request), canonical(key_material(request)), answer, f"{provenance} answered by {named}"

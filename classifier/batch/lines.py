@@ -110,7 +110,7 @@ def read_response(line: str) -> Response:
         return Response(name, None, f"HTTP {response.get('status_code')}: {said}")
     try:
         text = json.dumps(response.get("body"))
-        return Response(name, read_completion(text, None), "", *usage_details(text))
+        return Response(name, read_completion(text, None, logprobs=True), "", *usage_details(text))
     except JudgeUnavailableError as error:
         return Response(name, None, str(error))
 

@@ -34,6 +34,7 @@ def export_requests(
     prompt: opt.Prompt = None,
     skip_bad_rows: opt.SkipBadRows = False,
     form: Form = "json_schema",
+    logprobs: opt.Logprobs = False,
     examples: opt.Examples = None,
     shots: opt.Shots = 9,
 ) -> None:
@@ -55,7 +56,7 @@ def export_requests(
 
     if form not in list(Rung):
         raise SettingsError(f"--form: got {form!r}, wanted {', '.join(Rung)}")
-    settings = load_settings(judge="openai", model=model, base_url=base_url, prompt=prompt)
+    settings = load_settings(judge="openai", model=model, base_url=base_url, prompt=prompt, logprobs=logprobs or None)
     opened = open_input(source, skip_bad_rows=skip_bad_rows)
     total = opened.check()
     nearest = None if examples is None else read_examples(examples, shots)

@@ -38,6 +38,7 @@ def submit(
     base_url: opt.BaseUrl = None,
     limit: opt.Limit = None,
     prompt: opt.Prompt = None,
+    logprobs: opt.Logprobs = False,
     most_tokens: MostTokens = None,
 ) -> None:
     """Send what the store cannot answer as batches; again on RUN it goes on where it stopped."""
@@ -50,6 +51,8 @@ def submit(
         opened = open_input(source)
         opened.check()
         given = {"model": model, "base_url": base_url, "prompt": prompt, "limit": limit}
+        if logprobs:  # batches from before there was this option have none in their settings
+            given["logprobs"] = True
         target = folder or default_folder(opened)
         run = BatchRun.open(target) if (target / "batch.json").exists() else BatchRun.create(target, source, given)
         if run.state.settings != given or run.state.input != str(source):

@@ -31,6 +31,7 @@ def evaluate(
 ) -> None:
     """Measure RUN against gold labels: coverage first, then scores with intervals, agreement and confidence."""
     from classifier.evaluation import report_runs
+    from classifier.evaluation.cascade import cascade_report
     from classifier.evaluation.compare import compare
     from classifier.evaluation.fusion import fused_run
     from classifier.evaluation.gold import read_gold
@@ -38,32 +39,43 @@ def evaluate(
     from classifier.evaluation.prevalence import hub_shares
     from classifier.evaluation.report import text
     from classifier.evaluation.report_html import html as page
-    from classifier.evaluation.runs import read_run
+    from classifier.evaluation.runs import read_run, runs_of_judges
     from classifier.outputs import write_json, write_text
     from classifier.report.shares import EVALUATION_NAME
 
     done, labels = read_run(run), read_gold(gold, split)
     found = measure(done, labels, split=split, resamples=resamples)
     shares = hub_shares(done, labels)
-    compared = compare(done, read_run(baseline), labels, resamples=resamples) if baseline else ()
-    runs = {"local": read_run(fuse), "model": done} if fuse else {}
-    if runs:
-        runs["fused"] = fused_run(runs["local"], done, labels)
+    other = read_run(baseline) if baseline else None
+    compared = compare(done, other, labels, resamples=resamples) if other else ()
+    saving = cascade_report(done, labels, other, resamples=resamples)
+    runs = runs_of_judges(done)
+    first, *further = runs or [""]
+    against = {name: compare(done, runs[name], labels, resamples=resamples) for name in further}
+    if fuse:
+        runs |= {"local": read_run(fuse), "model": done}
+        runs[report_runs.FUSED] = fused_run(runs["local"], done, labels)
     together = side_by_side(runs, labels, resamples=resamples)
     sections = (
         report_runs.share_lines(shares) if shares else [],
+        report_runs.cascade_lines(saving) if saving else [],
         report_runs.comparison_lines(compared, str(baseline)) if compared else [],
         report_runs.side_lines(together) if together else [],
+        *(report_runs.comparison_lines(found, name, first) for name, found in against.items()),
     )
     folder = run if run.is_dir() else run.parent
     if html:
         file = folder / "evaluation.html"
-        shown = page(found, shares=shares, compared=compared, baseline=str(baseline or ""), together=together)
+        shown = page(
+            found, shares=shares, compared=compared, baseline=str(baseline or ""), together=together, saving=saving
+        )
         write_text(file, shown)
         typer.echo(f"written: {file}", err=True)
     parts = {"shares": shares, "comparison": compared, "side_by_side": together}
     everything = found.model_dump(mode="json")
     everything |= {name: [one.model_dump(mode="json") for one in part] for name, part in parts.items()}
+    everything["judges"] = {name: [one.model_dump(mode="json") for one in part] for name, part in against.items()}
+    everything["cascade"] = saving.model_dump(mode="json") if saving else None
     if save:
         write_json(folder / EVALUATION_NAME, everything)
         typer.echo(f"written: {folder / EVALUATION_NAME}", err=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from classifier.evaluation.cascade import CascadeReport
 from classifier.evaluation.compare import Comparison
 from classifier.evaluation.confidence import Bin, RiskPoint
 from classifier.evaluation.figures import reliability_svg, risk_coverage_svg
@@ -25,6 +26,7 @@ def html(
     compared: Sequence[Comparison] = (),
     baseline: str = "",
     together: Sequence[SideBySide] = (),
+    saving: CascadeReport | None = None,
 ) -> str:
     """The page of an evaluation, with what ``classify evaluate`` found beside the scores where it was asked to."""
     pages = Environment(
@@ -33,7 +35,13 @@ def html(
         autoescape=True,
         trim_blocks=True,
     )
-    pages.filters |= {"interval": _interval, "number": number, "reliability": _reliability, "risk": _risk}
+    pages.filters |= {
+        "interval": _interval,
+        "share": _share,
+        "number": number,
+        "reliability": _reliability,
+        "risk": _risk,
+    }
     return pages.get_template("report.html.j2").render(
         e=found,
         headlines=HEADLINES,
@@ -43,11 +51,16 @@ def html(
         compared=compared,
         baseline=baseline,
         together=together,
+        saving=saving,
     )
 
 
 def _interval(one: Estimate, digits: int = 2) -> str:
     return interval(one, digits).replace("-", "\N{MINUS SIGN}") if one.value is not None else "\N{EN DASH}"
+
+
+def _share(one: Estimate | None) -> str:
+    return _interval(one or Estimate(value=None, low=None, high=None), 3)
 
 
 def _reliability(bins: Sequence[Bin]) -> Markup:

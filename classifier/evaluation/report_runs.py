@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from classifier.evaluation.calibration import Calibration, Method
+from classifier.evaluation.cascade import CascadeReport
 from classifier.evaluation.compare import Comparison
 from classifier.evaluation.conformal import Abstention
 from classifier.evaluation.measure import SideBySide
@@ -13,13 +14,14 @@ from classifier.evaluation.report import clip, columns, interval, number
 
 FLIPS_SHOWN = 30
 HUBS_SHOWN = 5
+FUSED = "fused"
 BESIDE = ("accuracy", "macro_f1", "cohen_kappa")
 """The scores that stand in a side-by-side table."""
 
 
-def comparison_lines(found: Sequence[Comparison], baseline: str) -> list[str]:
+def comparison_lines(found: Sequence[Comparison], baseline: str, run: str = "run") -> list[str]:
     """Differences with intervals and tests, then the flips."""
-    lines = [f"AGAINST {baseline} (run minus baseline, all items)"]
+    lines = [f"AGAINST {baseline} ({run} minus {'baseline' if run == 'run' else baseline}, all items)"]
     rows = [["", "n", "accuracy", "difference", "macro-F1", "difference", "gained", "lost", "McNemar p"]]
     for one in found:
         rows.append(
@@ -49,9 +51,27 @@ def comparison_lines(found: Sequence[Comparison], baseline: str) -> list[str]:
     return lines
 
 
+def cascade_lines(found: CascadeReport) -> list[str]:
+    """What the cascade saved, and how right the kept and the passed-on works are."""
+    lines = [
+        f"CASCADE: the local judge kept {found.kept_local} of {found.works} works; no model was asked for "
+        f"{found.saved:.1%} of them"
+    ]
+    rows = [["accuracy", "kept", "local", "passed on", "model", "model on the kept", "cost (model minus cascade)"]]
+    for one in found.fields:
+        shown = (one.kept, one.passed_on, one.model_on_kept, one.cost)
+        kept, passed, on_kept, cost = ("-" if value is None else interval(value) for value in shown)
+        rows.append([one.field, str(one.kept_items), kept, str(one.passed_on_items), passed, on_kept, cost])
+    lines += columns(rows)
+    if all(one.cost is None for one in found.fields):
+        lines.append("  What the saving costs: --baseline RUN, a run of the same model without --cascade.")
+    return lines
+
+
 def side_lines(found: Sequence[SideBySide]) -> list[str]:
-    """Local judge, language model and their fusion on the same gold pairs."""
-    lines = ["SIDE BY SIDE (all items; fused by a rule fitted on the other folds)"]
+    """Several judges on the same gold pairs: those of one run, or the local judge, a model and their fusion."""
+    fused = any(one.name == FUSED for one in found)
+    lines = [f"SIDE BY SIDE (all items{'; fused by a rule fitted on the other folds' if fused else ''})"]
     for field in dict.fromkeys(one.field for one in found):
         chosen = [one for one in found if one.field == field]
         rows = [[field, "n", "accuracy", "macro-F1", "Cohen kappa"]]

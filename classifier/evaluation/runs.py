@@ -42,6 +42,23 @@ def read_run(path: Path) -> Run:
     return Run(path, predictions, works, _manifest(path))
 
 
+def runs_of_judges(run: Run) -> dict[str, Run]:
+    """The run of each judge by its name, where several judges answered (`others` in the predictions); else nothing.
+
+    The first is the run itself: its labels are the first judge's. Names are those of ``run.json``.
+    """
+    number = max((len(one.others or ()) for one in run.predictions.values()), default=0)
+    if not number:
+        return {}
+    told = [str(one.get("name")) for one in run.manifest.get("judges", [])]
+    names = told if len(told) == number + 1 else [f"judge {i}" for i in range(1, number + 2)]
+    found = {names[0]: run}
+    for i, name in enumerate(names[1:]):
+        said = {key: one.others[i] for key, one in run.predictions.items() if one.others and len(one.others) > i}
+        found[name] = run._replace(predictions=said)
+    return found
+
+
 def _manifest(path: Path) -> dict[str, Any]:
     file = path / "run.json"
     if not file.is_file():

@@ -1,4 +1,9 @@
-"""Fine-tune one network: partial labels, weighted heads, the frozen layers' states computed once."""
+"""Fine-tune one network: partial labels, weighted heads, the frozen layers' states computed once.
+
+Data sets differ in how often they give a value, by convention and by how their passages were drawn. Each set but the
+silver labels has an offset of its own on every logit while training (as the linear heads have an intercept a set), so
+that the shared weights learn what tells the values apart and not how often a set gives them. Offsets are not shipped.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +25,8 @@ from classifier.training.network import PRECISION, Network, split
 from classifier.training.recipe import Recipe, Row
 
 Floats = NDArray[np.float64]
+PLAIN = "silver"
+"""The corpus without an offset: labelled in our own scheme, and what calibration is fitted on."""
 
 
 def weights_of(rows: Sequence[Row], head: str, recipe: Recipe) -> Floats:
@@ -48,10 +55,19 @@ def train_one(
         head: torch.tensor([r.allowed[head] or (True,) * len(values) for r in rows]) for head, values in HEADS.items()
     }
     weight = {head: torch.tensor(weights_of(rows, head, recipe), dtype=torch.float32) for head in HEADS}
+    sets = sorted({r.corpus for r in rows} - {PLAIN})
+    home = torch.tensor([sets.index(r.corpus) if r.corpus in sets else len(sets) for r in rows])
+    offset = torch.nn.Embedding(len(sets) + 1, WIDTH, padding_idx=len(sets))  # the last row, of silver labels, stays 0
+    torch.nn.init.zeros_(offset.weight)
     heads = [*network.query.parameters(), *network.value.parameters()]
     body = [p for layer in network.layers[recipe.frozen :] for p in layer.parameters()]
     optimiser = torch.optim.AdamW(
-        [{"params": body, "lr": recipe.rate}, {"params": heads, "lr": recipe.head_rate}], weight_decay=0.01
+        [
+            {"params": body, "lr": recipe.rate},
+            {"params": heads, "lr": recipe.head_rate},
+            {"params": offset.parameters(), "lr": recipe.offset_rate},
+        ],
+        weight_decay=0.01,
     )
     total = recipe.epochs * math.ceil(len(rows) / recipe.batch)
 
@@ -67,7 +83,8 @@ def train_one(
             with torch.autocast("cpu", dtype=PRECISION):
                 shares = network.top(states, mask)
             loss = torch.zeros(())
-            for (head, logits), share in zip(split(shares.float().sum(1)).items(), recipe.losses, strict=True):
+            shifted = shares.float().sum(1) + offset(home[batch])
+            for (head, logits), share in zip(split(shifted).items(), recipe.losses, strict=True):
                 inside = logits.log_softmax(-1).masked_fill(~masks[head][batch], -1e9)
                 loss = loss - share * (weight[head][batch] * inside.logsumexp(-1)).mean()
             loss.backward()

@@ -23,6 +23,7 @@ class Recipe(NamedTuple):
     epochs: int = 3
     rate: float = 2e-4
     head_rate: float = 1e-3
+    offset_rate: float = 1e-2
     batch: int = 32
     most: int = 1500  # passages of one label of a data set that others labelled
     corpus_balance: float = 0.3
