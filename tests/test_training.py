@@ -16,9 +16,11 @@ import scipy.optimize
 import scipy.sparse as sp
 
 from classifier.errors import InputError
+from classifier.judges.local.encoder import HEADS
 from classifier.judges.local.features import Source
 from classifier.judges.local.model import LocalModel
-from classifier.training import calibration, corpora, evaluate, fitting
+from classifier.training import calibration, corpora, evaluate, fitting, in_domain
+from classifier.training.corpora import Example
 from classifier.training.train import train, usable
 
 WORDS = {"background": "was studied by", "uses": "we used the method of", "compares": "our results agree with those of"}
@@ -192,3 +194,33 @@ def test_calibration_error_of_perfect_and_of_wrong_confidence() -> None:
     right = np.array([True] * 50 + [False] * 50)
     assert calibration.calibration_error(np.full(100, 0.5), np.tile([True, False], 50)) == pytest.approx(0.0)
     assert calibration.calibration_error(np.full(100, 1.0), right) == pytest.approx(0.5)
+
+
+def example(key, text, split="train", corpus="clinical-sentiment"):
+    allowed = {"polarity": frozenset({"neutral"})}
+    return Example(f"{corpus}:{key}", corpus, corpus, split, Source(text, None, None), allowed, "")
+
+
+def test_in_domain_never_trains_on_what_it_scores():
+    dev = [example("1_a", "We follow [[X]].", "train"), example("2_a", "We  follow [[X]]!", "dev"),
+           example("3_a", "Another [[X]].", "train")]  # fmt: skip
+    ((train, asked),) = in_domain.parts_of(dev)
+    assert train.tolist() == [False, False, True], "the same passage under another id is left out"
+    assert asked.tolist() == [False, True, False]
+
+
+def test_in_domain_folds_hold_whole_papers_and_every_row_once():
+    rows = [example(f"{paper}_{i}", f"Passage {paper} {i} of [[X]].") for paper in range(40) for i in range(3)]
+    parts = in_domain.parts_of(rows)
+    papers = np.array([e.key.split("_")[0] for e in rows])
+    assert (np.sum([asked for _, asked in parts], axis=0) == 1).all()
+    for inside, asked in parts:
+        assert not set(papers[inside]) & set(papers[asked])
+        assert not (inside & asked).any()
+
+
+def test_values_are_summed_within_the_classes_of_a_set():
+    p = np.array([[0.1, 0.2, 0.3, 0.4]])
+    assert np.allclose(in_domain.class_probabilities(p, (0, 1, 1, 0)), [[0.5, 0.5]])
+    for task in in_domain.TASKS:
+        assert len(task.classes) == len(HEADS[task.head])

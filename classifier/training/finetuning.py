@@ -43,13 +43,24 @@ def weights_of(rows: Sequence[Row], head: str, recipe: Recipe) -> Floats:
 
 
 def train_one(
-    name: str, rows: Sequence[Row], asked: Sequence[Row], out: Path, recipe: Recipe, seed: int
+    name: str,
+    rows: Sequence[Row],
+    asked: Sequence[Row],
+    out: Path,
+    recipe: Recipe,
+    seed: int,
+    start: Path | None = None,
 ) -> NDArray[np.float32]:
-    """Train one network on `rows`, keep the one named all in `out/all.pt`, and return its logits for `asked`."""
+    """Train one network on `rows`, keep the one named all in `out/all.pt`, and return its logits for `asked`.
+
+    start: weights to go on from; else the base model's.
+    """
     torch.set_num_threads(1)
     torch.manual_seed(seed)
     rng = random.Random(seed)  # noqa: S311  (an order of passages, no secret)
     network = Network(recipe.layers, recipe.frozen)
+    if start is not None:
+        network.load_state_dict(torch.load(start, weights_only=True))
     kept = _states(network, rows, PRECISION)
     masks = {
         head: torch.tensor([r.allowed[head] or (True,) * len(values) for r in rows]) for head, values in HEADS.items()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from typing import NamedTuple
 
 from classifier.judges.local.features import Feature, Passage
@@ -55,11 +56,12 @@ def _cues(passage: Passage, k: int, contributions: list[tuple[Feature, float]]) 
     """The words of sentence `k` with the most positive weight, neighbours joined, punctuation and mentions left out."""
     first, after = passage.sentences[k]
     tokens = passage.tokens[first:after]
+    starts, ends = [t.start for t in tokens], [t.end for t in tokens]
     amounts = [0.0] * len(tokens)
     for feature, amount in contributions:
         if feature.name.startswith("cc "):
             continue
-        covered = [i for i, t in enumerate(tokens) if feature.start <= t.start and t.end <= feature.end]
+        covered = range(bisect_left(starts, feature.start), bisect_right(ends, feature.end))
         for i in covered:
             amounts[i] += amount / len(covered)
     for i, token in enumerate(tokens):
