@@ -73,9 +73,15 @@ def conformal(p: Floats, allowed: Bools, weight: Floats, miss: float) -> float:
     return round(float(truth[order[min(at, len(order) - 1)]]), 4)
 
 
-def calibration_error(confidence: Floats, right: Bools, bins: int = 10) -> float:
-    """Expected calibration error over `bins` bins of equal count (Nixon et al. 2019, adaptive)."""
+def calibration_error(confidence: Floats, right: Bools, weight: Floats | None = None, bins: int = 10) -> float:
+    """Expected calibration error over `bins` bins of equal weight (Nixon et al. 2019, adaptive).
+
+    Rows of equal confidence share a bin. weight: [rows], all the same by default.
+    """
     order = np.argsort(confidence, kind="stable")
-    parts = np.array_split(order, min(bins, len(order)))
-    gaps = [len(part) * abs(float(confidence[part].mean()) - float(right[part].mean())) for part in parts if len(part)]
-    return sum(gaps) / len(order)
+    share = np.full(len(order), 1.0) if weight is None else np.asarray(weight)[order]
+    share = share / share.sum()
+    cuts = np.searchsorted(np.cumsum(share), np.arange(1, bins) / bins)
+    number = np.searchsorted(confidence[order][cuts], confidence[order], side="right")
+    gaps = share * (confidence[order] - right[order])
+    return float(np.abs(np.bincount(number, weights=gaps)).sum())

@@ -212,11 +212,28 @@ def asserted(scores: Scores, table: Table, settings: Settings) -> dict[str, Asse
     return out
 
 
-def calibration_of(scores: Scores, table: Table, head: str, groups: NDArray[np.int64]) -> float:
-    """Expected calibration error of the probability of the most probable group."""
+class Sureness(NamedTuple):
+    """The probability of each row's most probable group, and whether that is the label's."""
+
+    confidence: Floats
+    right: NDArray[np.bool_]
+
+
+def sureness(scores: Scores, table: Table, head: str, groups: NDArray[np.int64]) -> Sureness:
+    """How sure the model is of each row whose label is one group, and whether it is right."""
     truth = truth_of([table.examples[i] for i in scores.rows], head, groups)
     p = grouped(scores.p, groups)[truth >= 0]
-    return calibration.calibration_error(p.max(axis=1), p.argmax(axis=1) == truth[truth >= 0])
+    return Sureness(p.max(axis=1), p.argmax(axis=1) == truth[truth >= 0])
+
+
+def pooled_error(parts: Sequence[Sureness]) -> float:
+    """Expected calibration error over the rows of all corpora together, each corpus counting the same.
+
+    Of a small corpus alone, chance makes the error of a perfectly calibrated model some hundredths too.
+    """
+    weight = np.concatenate([np.full(len(p.right), 1 / len(p.right)) for p in parts])
+    confidence, right = (np.concatenate([p[i] for p in parts]) for i in range(2))
+    return calibration.calibration_error(confidence, right, weight)
 
 
 def candidate(table: Table, train_rows: NDArray[np.bool_], settings: Settings) -> dict[str, Any]:
@@ -231,6 +248,7 @@ def candidate(table: Table, train_rows: NDArray[np.bool_], settings: Settings) -
         for kind, names in (("native", natives), ("own", owns)):
             found: dict[str, Any] = {}
             results: list[Result] = []
+            sure: list[Sureness] = []
             for name in names:
                 rows = corpus_rows(table, name, head, own=kind == "own")
                 if len(rows) < 50:
@@ -240,13 +258,14 @@ def candidate(table: Table, train_rows: NDArray[np.bool_], settings: Settings) -
                 if result is None:
                     continue
                 results.append(result)
-                found[name] = result._asdict() | {"ece": calibration_of(scores, table, head, groups)}
+                sure.append(sureness(scores, table, head, groups))
+                found[name] = result._asdict() | {"ece": calibration.calibration_error(*sure[-1])}
                 if head == "polarity":
                     counted = asserted(scores, table, settings)
                     found[name]["asserted"] = {k: v._asdict() for k, v in counted.items()}
                     found[name]["thresholds"] = {k: scores.tuned[k] for k in (*GATES, "neutral")}
             if results:
                 mean, low, high = average(results)
-                found["mean"] = {"macro": mean, "low": low, "high": high}
+                found["mean"] = {"macro": mean, "low": low, "high": high, "ece": pooled_error(sure)}
             out[f"{head} {kind}"] = found
     return out
