@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Sequence
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from classifier.errors import SettingsError
 
 CONFIG_NAME = "classifier.toml"
+KEYS = "CLASSIFIER_API_KEYS"
 
 
 def default_store() -> Path:
@@ -90,7 +91,7 @@ def settings_of_judges(settings: Settings, names: Sequence[str]) -> tuple[Settin
 
     A name is ``local``, ``openai`` (the configured model), the name of a model at the configured endpoint, or
     ``MODEL@URL`` for one elsewhere. The key is for the configured endpoint and is sent to no other; one elsewhere gets
-    that of its host, see `key_of_host`. Raises ``SettingsError`` where a judge is named twice.
+    that of its host, see :func:`key_of_host`. Raises ``SettingsError`` where a judge is named twice.
     """
     found = tuple(_of_judge(settings, name.strip()) for name in names) or (settings,)
     asked = [(one.judge, one.base_url, one.model) if one.judge == "openai" else one.judge for one in found]
@@ -119,19 +120,37 @@ def _of_judge(settings: Settings, name: str) -> Settings:
 
 
 def key_of_host(url: str) -> SecretStr | None:
-    """The key for an endpoint beside the configured one: ``CLASSIFIER_API_KEY_`` and its host in the environment.
+    """The key for an endpoint beside the configured one, from ``CLASSIFIER_API_KEYS``: ``HOST=KEY``, several by blanks.
 
-    The host in capitals, whatever is no letter or digit as ``_``: ``CLASSIFIER_API_KEY_API_EXAMPLE_ORG`` for
-    ``https://api.example.org/v1``. Raises ``SettingsError`` where the address has no host.
+    The host must be the same letter for letter, and over plain http a key goes to this machine only. Raises
+    ``SettingsError`` where the address has no host or the variable is no such list.
     """
     try:
-        host = urlsplit(url).hostname
+        address = urlsplit(url)
+        host = address.hostname
     except ValueError:
         host = None
     if not host:
-        raise SettingsError(f"{url}: no address; wanted http(s)://HOST/v1")
-    found = os.environ.get("CLASSIFIER_API_KEY_" + re.sub(r"[^A-Z0-9]", "_", host.upper()))
+        raise SettingsError("--judge MODEL@URL: no address after the @; wanted http(s)://HOST/v1")
+    keys: dict[str, str] = {}
+    for one in os.environ.get(KEYS, "").split():
+        name, equals, key = one.partition("=")
+        if not (name and equals and key):
+            raise SettingsError(f"{KEYS}: wanted HOST=KEY, several separated by blanks")
+        keys[name.lower()] = key
+    found = keys.get(host)
+    if found is not None and address.scheme != "https" and not _this_machine(host):
+        raise SettingsError(f"--judge at {host}: a key is not sent over plain http; give an https address")
     return SecretStr(found) if found else None
+
+
+def _this_machine(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _names_key(path: Path) -> bool:

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from classifier.evidence import prepare
+from classifier.judges.base import PASSED_ON
 from classifier.judges.combined import CascadeJudge, elect, sampled
 from classifier.judges.openai import OpenAIJudge, OpenAISettings
 from classifier.schema import Basis, Label, Polarity, Prediction, Role, Status
@@ -91,3 +92,4 @@ def test_where_the_model_gives_no_label_the_local_one_stands(store):
         model = OpenAIJudge.open(OpenAISettings(base_url=server.url, model="m", timeout=5), store)
         (found,) = asked(CascadeJudge(RuleJudge(), model, below=0.6), [prepare(tasks(1)[0].pair)])
     assert found.judge == "fake"
+    assert (found.needs_review, found.review_reason) == (True, PASSED_ON)

@@ -347,7 +347,7 @@ def test_page_escapes_text_from_papers_and_holds_every_section() -> None:
     shares = (HubShares(hub_id=hostile, field="polarity", works=2, sample=1, shares=(share,)),)
     compared = compare(model, local, gold, resamples=100)
     together = side_by_side({hostile: model}, gold, resamples=100)
-    page = html(found, shares=shares, compared=compared, baseline=hostile, together=together)
+    page = html(found, shares=shares, compared={hostile: compared}, together=together)
     assert hostile not in page
     assert page.count("&lt;script&gt;") >= 5
     assert all(f'<h2 id="{name}">' in page for name in ("shares", "comparison", "together"))

@@ -9,6 +9,7 @@ from classifier.evaluation.gold import Gold
 from classifier.evaluation.report_html import html
 from classifier.evaluation.report_runs import cascade_lines
 from classifier.evaluation.runs import read_run, runs_of_judges
+from classifier.judges.base import PASSED_ON
 from classifier.schema import Polarity
 from tests.hostile_server import HostileServer
 from tests.test_cli import classify
@@ -67,8 +68,9 @@ def cascade():
     gold = Gold(None, tuple(gold_item(str(i), truth[i]) for i in range(10)), ())
     given = [prediction(str(i), Polarity.NEUTRAL if i < 2 else truth[i], judge="local" if i < 6 else "openai")
              for i in range(10)]  # fmt: skip
-    done = run_of(*given)._replace(manifest={"judge": {"judge": "cascade"}})
-    return done, gold, run_of(*(prediction(str(i), truth[i], judge="openai") for i in range(10)))
+    done = run_of(*given)._replace(manifest={"judge": {"judge": "cascade", "model": "m"}})
+    alone = run_of(*(prediction(str(i), truth[i], judge="openai") for i in range(10)))
+    return done, gold, alone._replace(manifest={"judge": {"judge": "openai", "model": "m"}})
 
 
 def test_a_cascade_shows_its_saving_and_what_that_costs():
@@ -86,6 +88,24 @@ def test_a_cascade_shows_its_saving_and_what_that_costs():
     assert "kept 6 of 10 works; no model was asked for 60.0%" in cascade_lines(found)[0]
     assert "--baseline RUN" in cascade_lines(plain)[-1]
     assert "--baseline RUN" not in cascade_lines(found)[-1]
+
+
+def test_a_work_whose_model_failed_was_passed_on_and_a_missing_one_is_in_neither_part():
+    done, gold, _ = cascade()
+    stood = {("h", "6"): prediction("6", judge="local", review_reason=PASSED_ON)}
+    rest = {key: one for key, one in done.predictions.items() if key[1] not in ("6", "9")}
+    found = cascade_report(done._replace(predictions=rest | stood), gold, resamples=100)
+    assert (found.works, found.kept_local) == (9, 6)
+    polarity = next(one for one in found.fields if one.field == "polarity")
+    assert (polarity.kept_items, polarity.passed_on_items) == (6, 3)
+
+
+@pytest.mark.parametrize("other", [{"judge": "local", "model": "m"}, {"judge": "openai", "model": "n"}, None])
+def test_the_cost_is_told_against_the_same_model_only(other):
+    done, gold, alone = cascade()
+    found = cascade_report(done, gold, alone._replace(manifest={"judge": other}), resamples=100)
+    assert all(one.cost is None and one.model_on_kept is None for one in found.fields)
+    assert "is no run of m alone" in cascade_lines(found)[-1]
 
 
 def test_a_part_without_gold_has_no_accuracy():

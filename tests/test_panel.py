@@ -10,7 +10,7 @@ from classifier.evaluation.judging import Help, open_panel
 from classifier.evaluation.panel import PanelAgreement
 from classifier.judges.panel import PanelJudge
 from classifier.schema import EvidenceSource, Status
-from classifier.settings import load_settings, settings_of_judges
+from classifier.settings import key_of_host, load_settings, settings_of_judges
 from tests.fakes import RuleJudge
 from tests.hostile_server import HostileServer, Reply, answer_json, error, quoted
 from tests.test_cli import classify, rows
@@ -194,7 +194,7 @@ def test_the_key_goes_to_the_configured_endpoint_and_to_no_other(monkeypatch, tm
 
 def test_a_second_paid_endpoint_gets_the_key_of_its_host(table):
     """Each of two servers sees its own key and never the other's; neither key is written anywhere."""
-    keys = {"OPENAI_API_KEY": "sk-of-the-first", "CLASSIFIER_API_KEY_LOCALHOST": "sk-of-the-second"}
+    keys = {"OPENAI_API_KEY": "sk-of-the-first", "CLASSIFIER_API_KEYS": "localhost=sk-of-the-second"}
     with HostileServer(of_model) as first, HostileServer(of_model) as second:
         elsewhere = second.url.replace("127.0.0.1", "localhost")
         run(table, first, "--judge", "a", "--judge", f"b@{elsewhere}", **keys)
@@ -203,6 +203,38 @@ def test_a_second_paid_endpoint_gets_the_key_of_its_host(table):
     assert seen == [{"sk-of-the-first"}, {"sk-of-the-second"}]
     written = [file.read_bytes() for file in table.parent.rglob("*") if file.is_file()]
     assert not any(b"sk-of-the" in content for content in written)
+
+
+@pytest.mark.parametrize(
+    ("url", "key"),
+    [
+        ("https://api.example.org/v1", "sk-1"),
+        ("https://API.example.org:8443/v1", "sk-1"),
+        ("https://api-example.org/v1", None),
+        ("https://api.example.org.evil.net/v1", None),
+        ("https://other.org/v1", "sk-2="),
+        ("http://127.0.0.1:8080/v1", "sk-3"),
+    ],
+)
+def test_a_key_goes_to_its_own_host_letter_for_letter(monkeypatch, url, key):
+    monkeypatch.setenv("CLASSIFIER_API_KEYS", "api.example.org=sk-1 other.org=sk-2=  127.0.0.1=sk-3")
+    found = key_of_host(url)
+    assert (found.get_secret_value() if found else None) == key
+
+
+@pytest.mark.parametrize(
+    ("url", "keys", "line"),
+    [
+        ("http://api.example.org/v1", "api.example.org=sk-secret", "not sent over plain http"),
+        ("https://api.example.org/v1", "sk-secret", "wanted HOST=KEY"),
+        ("http://user:sk-secret@/v1", "", "no address"),
+    ],
+)
+def test_a_key_that_could_go_astray_is_refused_and_not_shown(monkeypatch, url, keys, line):
+    monkeypatch.setenv("CLASSIFIER_API_KEYS", keys)
+    with pytest.raises(SettingsError, match=line) as caught:
+        key_of_host(url)
+    assert "sk-secret" not in str(caught.value)
 
 
 def test_one_model_at_two_endpoints_is_told_apart(tmp_path):

@@ -2,7 +2,8 @@
 
 PYTHON is the interpreter of an environment that holds the peers (``make bench-peers`` makes ``.venv-peers``); what is
 not installed there is said and left out. Rows as in ``benchmarks.engine``: cold (1,000 works), warm (the same again,
-from each tool's own cache) and storm (500 works, 50 requests a second admitted). Counts of the storm are the server's.
+from each tool's own cache) and storm (500 works, 50 requests a second admitted). What was asked again and refused is
+counted by the server, what was answered by the tool; a rate counts what was answered.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ def peer(name: str, python: str, url: str, bodies: Path, cache: Path) -> dict[st
     except subprocess.TimeoutExpired:
         return f"not done in {TIMEOUT:.0f} s"
     if done.returncode:
-        return done.stderr.strip().splitlines()[-1][:200]
+        return (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1][:200]
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
 
@@ -71,9 +72,15 @@ def measured(name: str, python: str, folder: Path) -> str:
         return f"| {name} | {COLD / cold['seconds']:.0f}/s | {warm if isinstance(warm, str) else storm} | | | |"
     refused = seen.get("refused", 0) / seen["requests"]
     again = f"{1000 * warm['seconds'] / COLD:.2f} ms, {asked_again} asked again"
-    first = f"{COLD / cold['seconds']:.0f}/s, {cold['answered']} of {COLD}"
+    first = f"{cold['answered'] / cold['seconds']:.0f}/s, {cold['answered']} of {COLD}"
     last = f"{storm['answered']} of {STORM} | {refused:.0%} | {storm['seconds']:.1f} s"
     return f"| {name} | {first} | {again} | {last} |"
+
+
+def versions(python: str) -> list[str]:
+    """The peers' releases, as pip lists them."""
+    listed = subprocess.run([python, "-m", "pip", "freeze"], capture_output=True, text=True, check=False).stdout
+    return [line for line in listed.splitlines() if line.startswith((*PEERS, "openai"))]
 
 
 def main() -> None:
@@ -81,7 +88,9 @@ def main() -> None:
     python = sys.argv[1] if len(sys.argv) > 1 else sys.executable
     print(f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, Python {platform.python_version()}, {os.cpu_count()} cores, "
           f"load {os.getloadavg()[0]:.1f} before the start\n")  # fmt: skip
-    print("| tool | cold | warm, an item | storm: answered | refused | time |\n|---|---|---|---|---|---|", flush=True)
+    for line in versions(python):
+        print(line)
+    print("\n| tool | cold | warm, an item | storm: answered | refused | time |\n|---|---|---|---|---|---|", flush=True)
     with tempfile.TemporaryDirectory() as name:
         for one in ("ours", *PEERS):
             print(measured(one, python, Path(name) / one), flush=True)

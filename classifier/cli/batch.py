@@ -49,6 +49,7 @@ def export_requests(
     from classifier.errors import SettingsError
     from classifier.evaluation.examples import read_examples
     from classifier.inputs import open_input
+    from classifier.judges.dialogue import by_file
     from classifier.judges.request import Rung
     from classifier.judges.selection import open_openai
     from classifier.outputs import write_json
@@ -63,6 +64,8 @@ def export_requests(
     with Store(settings.store) as store:
         judge = open_openai(settings, store, offline=True, examples=nearest)
         judge.assume(Rung(form))
+        if not by_file(judge.settings.endpoint):
+            batch_api.note_logprobs(judge)
         counts: Counter[str] = Counter()
         pairs = islice(opened.pairs(), limit or total)
         try:

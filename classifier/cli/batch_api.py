@@ -65,6 +65,7 @@ def submit(
         with Store(settings.store) as store:
             judge = open_openai(settings, store, offline=True)
             _assume(judge)
+            note_logprobs(judge)
             pairs = islice(opened.pairs(), run.state.settings["limit"] or total)
             if not run.write(pairs, judge, opened.sha256()):
                 out.print("nothing to ask: `classify run` with the same options needs no request")
@@ -144,6 +145,20 @@ def _assume(judge: OpenAIJudge) -> None:
 
     if judge.interviewer.capabilities is None:
         judge.assume(Rung.JSON_SCHEMA)
+
+
+def note_logprobs(judge: OpenAIJudge) -> None:
+    """Say what is not known of token probabilities, or that the endpoint gives none."""
+    known = judge.interviewer.capabilities
+    if not judge.settings.logprobs or known is None or known.logprobs:
+        return
+    if known.logprobs is False:
+        say("note: this endpoint gives no token probabilities (asked before): the requests are without --logprobs")
+    else:
+        say(
+            "note: nobody asked this endpoint yet whether it gives token probabilities; where it refuses them every "
+            "request fails. `classify run INPUT --limit 1 --logprobs` finds out; without --logprobs give another --out"
+        )
 
 
 def _print(run: BatchRun) -> None:

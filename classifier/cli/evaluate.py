@@ -50,11 +50,14 @@ def evaluate(
     compared = compare(done, other, labels, resamples=resamples) if other else ()
     saving = cascade_report(done, labels, other, resamples=resamples)
     runs = runs_of_judges(done)
+    pairs = {item.key for item in labels.items}
+    runs = {name: one for name, one in runs.items() if pairs & set(one.predictions)}
     first, *further = runs or [""]
     against = {name: compare(done, runs[name], labels, resamples=resamples) for name in further}
     if fuse:
-        runs |= {"local": read_run(fuse), "model": done}
-        runs[report_runs.FUSED] = fused_run(runs["local"], done, labels)
+        local = read_run(fuse)
+        runs |= {f"local of {local.name}": local} if runs else {"local": local, "model": done}
+        runs[report_runs.FUSED] = fused_run(local, done, labels)
     together = side_by_side(runs, labels, resamples=resamples)
     sections = (
         report_runs.share_lines(shares) if shares else [],
@@ -66,9 +69,8 @@ def evaluate(
     folder = run if run.is_dir() else run.parent
     if html:
         file = folder / "evaluation.html"
-        shown = page(
-            found, shares=shares, compared=compared, baseline=str(baseline or ""), together=together, saving=saving
-        )
+        tests = {str(baseline): compared} if compared else {}
+        shown = page(found, shares=shares, compared=tests | against, together=together, saving=saving)
         write_text(file, shown)
         typer.echo(f"written: {file}", err=True)
     parts = {"shares": shares, "comparison": compared, "side_by_side": together}

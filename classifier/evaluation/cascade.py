@@ -9,17 +9,20 @@ import numpy as np
 from classifier.evaluation.align import Item, align, encode
 from classifier.evaluation.gold import FIELDS, Gold
 from classifier.evaluation.intervals import RESAMPLES, SEED, Estimate, percentile_interval, resample
-from classifier.evaluation.runs import Run
-from classifier.schema import Record
+from classifier.evaluation.runs import Run, judge_of
+from classifier.judges.base import PASSED_ON
+from classifier.schema import Prediction, Record
 
 LOCAL = "local"
 
 
 class CascadePart(Record):
-    """One field on gold. ``kept``, ``passed_on``: accuracy of the works that each judge decided, and how many.
+    """One field on gold. ``kept``, ``passed_on``: accuracy of the works that the local judge kept or passed on.
 
-    ``model_on_kept`` and ``cost``: the model's accuracy on the kept works, and how much lower the accuracy on all gold
-    works is than the model's alone (model minus cascade); ``None`` without a run of the model alone.
+    A passed-on work to which the model gave no label keeps its local one and counts as passed on; gold pairs that are
+    missing from the run count in neither part. ``model_on_kept`` and ``cost``: the model's accuracy on the kept works,
+    and how much lower the accuracy on all gold works is than the model's alone (model minus cascade); ``None`` without
+    a run of the model alone.
     """
 
     field: str
@@ -32,12 +35,13 @@ class CascadePart(Record):
 
 
 class CascadeReport(Record):
-    """``saved``: the share of all works of the run for which no model was asked."""
+    """``saved``: the share of all works of the run for which no model was asked. ``note``: why there is no cost."""
 
     works: int
     kept_local: int
     saved: float
     fields: tuple[CascadePart, ...]
+    note: str
 
 
 def cascade_report(
@@ -47,16 +51,27 @@ def cascade_report(
 
     ``alone``: a run of the same model without the cascade, for what the saving costs.
     """
-    if run.manifest.get("judge", {}).get("judge") != "cascade":
+    if judge_of(run).get("judge") != "cascade":
         return None
-    kept = sum(one.judge == LOCAL for one in run.predictions.values())
+    kept = sum(_kept(one) for one in run.predictions.values())
     works = len(run.predictions)
     items, _ = align(gold.items, run.predictions)
-    others = align(gold.items, alone.predictions)[0] if alone else None
+    note = "" if alone else "What the saving costs: --baseline RUN, a run of the same model without --cascade."
+    if alone and not _same_model(run, alone):
+        note = f"No cost: {alone.name} is no run of {judge_of(run).get('model')} alone."
+    others = align(gold.items, alone.predictions)[0] if alone and not note else None
     parts = (_part(field, items, others, resamples, seed) for field in FIELDS)
-    return CascadeReport(
-        works=works, kept_local=kept, saved=kept / works, fields=tuple(p for p in parts if p is not None)
-    )
+    found = tuple(part for part in parts if part is not None)
+    return CascadeReport(works=works, kept_local=kept, saved=kept / works, fields=found, note=note)
+
+
+def _kept(prediction: Prediction) -> bool:
+    return prediction.judge == LOCAL and prediction.review_reason != PASSED_ON
+
+
+def _same_model(run: Run, alone: Run) -> bool:
+    asked, other = judge_of(run), judge_of(alone)
+    return other.get("judge") == "openai" and all(asked.get(k) == other.get(k) for k in ("model", "endpoint"))
 
 
 def _part(
@@ -65,7 +80,9 @@ def _part(
     codes = encode(items, field)
     if codes is None:
         return None
-    local = np.array([i.prediction is not None and i.prediction.judge == LOCAL for i in codes.kept], dtype=bool)
+    there = np.array([i.prediction is not None for i in codes.kept], dtype=bool)
+    local = np.array([i.prediction is not None and _kept(i.prediction) for i in codes.kept], dtype=bool)
+    passed = there & ~local
     right = codes.predicted == codes.gold
 
     def share(hit: np.ndarray, chosen: np.ndarray) -> Estimate | None:
@@ -78,9 +95,9 @@ def _part(
     found = CascadePart(
         field=field,
         kept_items=int(local.sum()),
-        passed_on_items=int((~local).sum()),
+        passed_on_items=int(passed.sum()),
         kept=share(right, local),
-        passed_on=share(right, ~local),
+        passed_on=share(right, passed),
     )
     alone = encode(others, field) if others is not None else None
     if alone is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -23,12 +23,14 @@ def html(
     found: Evaluation,
     *,
     shares: Sequence[HubShares] = (),
-    compared: Sequence[Comparison] = (),
-    baseline: str = "",
+    compared: Mapping[str, Sequence[Comparison]] | None = None,
     together: Sequence[SideBySide] = (),
     saving: CascadeReport | None = None,
 ) -> str:
-    """The page of an evaluation, with what ``classify evaluate`` found beside the scores where it was asked to."""
+    """The page of an evaluation, with what ``classify evaluate`` found beside the scores where it was asked to.
+
+    ``compared``: by the name of another run or judge, the run minus that one.
+    """
     pages = Environment(
         loader=FileSystemLoader(Path(__file__).parent, encoding="utf-8"),
         undefined=StrictUndefined,
@@ -48,8 +50,7 @@ def html(
         agreements=AGREEMENTS,
         beside=BESIDE,
         shares=estimated(shares),
-        compared=compared,
-        baseline=baseline,
+        compared=compared or {},
         together=together,
         saving=saving,
     )

@@ -63,9 +63,7 @@ def cascade_lines(found: CascadeReport) -> list[str]:
         kept, passed, on_kept, cost = ("-" if value is None else interval(value) for value in shown)
         rows.append([one.field, str(one.kept_items), kept, str(one.passed_on_items), passed, on_kept, cost])
     lines += columns(rows)
-    if all(one.cost is None for one in found.fields):
-        lines.append("  What the saving costs: --baseline RUN, a run of the same model without --cascade.")
-    return lines
+    return [*lines, f"  {found.note}"] if found.note else lines
 
 
 def side_lines(found: Sequence[SideBySide]) -> list[str]:

@@ -50,13 +50,20 @@ def runs_of_judges(run: Run) -> dict[str, Run]:
     number = max((len(one.others or ()) for one in run.predictions.values()), default=0)
     if not number:
         return {}
-    told = [str(one.get("name")) for one in run.manifest.get("judges", [])]
+    listed = run.manifest.get("judges")
+    told = [str(one.get("name")) for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
     names = told if len(told) == number + 1 else [f"judge {i}" for i in range(1, number + 2)]
     found = {names[0]: run}
     for i, name in enumerate(names[1:]):
         said = {key: one.others[i] for key, one in run.predictions.items() if one.others and len(one.others) > i}
         found[name] = run._replace(predictions=said)
     return found
+
+
+def judge_of(run: Run) -> dict[str, Any]:
+    """The card of the run's judge in ``run.json``; empty where there is none."""
+    found = run.manifest.get("judge")
+    return found if isinstance(found, dict) else {}
 
 
 def _manifest(path: Path) -> dict[str, Any]:

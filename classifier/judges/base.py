@@ -11,6 +11,9 @@ from classifier.evidence import Task
 from classifier.judges.admission import Wait
 from classifier.schema import CitedWork, Prediction, Record
 
+PASSED_ON = "cascade: the model that was asked gave no label"
+"""``review_reason`` of a work of a cascade that keeps its local label although it was passed on."""
+
 
 class Usage(Record):
     """What a judge spent so far. Tokens are those the server reported; ``requests`` counts every one sent.

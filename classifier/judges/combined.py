@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from classifier.evidence import Task
 from classifier.judges.admission import Wait
-from classifier.judges.base import Judge, JudgeCard, Usage, waiting, with_claims
+from classifier.judges.base import PASSED_ON, Judge, JudgeCard, Usage, waiting, with_claims
 from classifier.judges.openai import OpenAIJudge
 from classifier.schema import CitedWork, EvidenceSource, Prediction, Status
 
@@ -102,7 +102,7 @@ class CascadeJudge:
     """The local judge first; a language model only for what it is unsure of.
 
     Unsure: the local judge abstained, asks for a review, or is less confident than ``below``. Where the model gives no
-    label the local one stands.
+    label the local one stands, for review, and ``review_reason`` says so.
     """
 
     def __init__(self, local: Judge, model: Judge, below: float | None = None) -> None:
@@ -125,6 +125,9 @@ class CascadeJudge:
             for i, answer in zip(unsure, asked, strict=True):
                 if answer.label is not None or answers[i].label is None:
                     answers[i] = answer
+                else:
+                    mark = {"needs_review": True, "review_reason": PASSED_ON}
+                    answers[i] = answers[i].model_copy(update=mark)
         return answers
 
     def with_claims(self, cited: CitedWork) -> CitedWork:

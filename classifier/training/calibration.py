@@ -81,7 +81,7 @@ def calibration_error(confidence: Floats, right: Bools, weight: Floats | None = 
     order = np.argsort(confidence, kind="stable")
     share = np.full(len(order), 1.0) if weight is None else np.asarray(weight)[order]
     share = share / share.sum()
-    cuts = np.searchsorted(np.cumsum(share), np.arange(1, bins) / bins)
-    number = np.searchsorted(confidence[order][cuts], confidence[order], side="right")
+    cuts = np.searchsorted(np.cumsum(share) + 1e-9, np.arange(1, bins) / bins, side="right")
+    number = np.searchsorted(confidence[order][np.minimum(cuts, len(order) - 1)], confidence[order], side="right")
     gaps = share * (confidence[order] - right[order])
     return float(np.abs(np.bincount(number, weights=gaps)).sum())

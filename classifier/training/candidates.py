@@ -9,13 +9,15 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from classifier.judges.local.features import read
 from classifier.judges.local.model import LocalModel
 from classifier.training import blending, calibration, corpora, evaluate, matrices
 from classifier.training.train import Settings, expand, fit_head, rows_of, score, usable
@@ -49,9 +51,9 @@ CANDIDATES: Mapping[str, Candidate] = {
 
 def table_of(data: Sequence[Path], silver: Path | None, written: Path | None) -> matrices.Table:
     """Every example of the data and of our own labels, evaluate-only sets left out."""
-    files = expand(data)
-    own = corpora.load_own(expand([p for p in (silver, written) if p is not None]), files)
-    loaded = [e for e in corpora.load(files) if corpora.CORPORA.get(e.corpus, corpora.Corpus("", None)).train]
+    given = expand(data)
+    own = corpora.load_own(expand([p for p in (silver, written) if p is not None]), given)
+    loaded = [e for e in corpora.load(given) if corpora.CORPORA.get(e.corpus, corpora.Corpus("", None)).train]
     return matrices.tabulate(loaded + own, Settings().min_count)
 
 
@@ -91,13 +93,35 @@ def in_domain(table: matrices.Table, corpus: str, head: str, candidate: Candidat
     return evaluate.head_result(evaluate.Scores(np.flatnonzero(dev), p, {}), table, head, groups)
 
 
-def speed(model: LocalModel, table: matrices.Table, count: int = 2000) -> float:
-    """Milliseconds of processor time a passage, one thread, over about `count` passages of all sets."""
+def costs(table: matrices.Table, count: int = 2000) -> dict[str, dict[str, float]]:
+    """Size in MB and milliseconds of processor time a passage, one thread, over about `count` passages of all sets.
+
+    Of the shipped model and of its two parts; the candidates that train on less or see less cost what linear heads do.
+    """
     sources = [e.source for e in table.examples[:: max(1, len(table.examples) // count)]]
-    model.score(sources[:100])
-    start = time.process_time()
-    model.score(sources)
-    return (time.process_time() - start) / len(sources) * 1000
+    passages = [read(s.text, s.focus) for s in sources]
+    model, alone = LocalModel.load(), LocalModel.load(encoder=False)
+    parts: dict[str, Callable[[int], object]] = {
+        "shipped": lambda i: model.score([sources[i]]),
+        "linear heads": lambda i: alone.score([sources[i]]),
+    }
+    encoder = model.encoder
+    if encoder is not None:
+        parts["encoder alone"] = lambda i: encoder.read(sources[i], passages[i])
+    folder = Path(str(files("classifier.judges.local").joinpath("model")))
+    heavy = sum(path.stat().st_size for path in (folder / "encoder").glob("*"))
+    light = sum(path.stat().st_size for path in folder.glob("*") if path.is_file())
+    size = {"shipped": heavy + light, "linear heads": light, "encoder alone": heavy}
+    found: dict[str, dict[str, float]] = {}
+    for name, judge in parts.items():
+        for i in range(100):
+            judge(i)
+        start = time.process_time()
+        for i in range(len(sources)):
+            judge(i)
+        spent = (time.process_time() - start) / len(sources)
+        found[name] = {"ms": round(1000 * spent, 2), "mb": round(size[name] / 1e6, 1)}
+    return found
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -131,7 +155,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         path.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n", encoding="utf-8")
         print(name, file=sys.stderr, flush=True)
     model = LocalModel.load()
-    results["model"] = {"sha256": model.digest, "ms": round(speed(model, table), 2), "features": len(model.index)}
+    cost = costs(table)
+    results["costs"] = cost
+    results["model"] = {"sha256": model.digest, "ms": cost["shipped"]["ms"], "features": len(model.index)}
     path.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     (args_out / "local-candidates.md").write_text(as_markdown(results), encoding="utf-8")
 
@@ -151,17 +177,22 @@ def as_markdown(results: Mapping[str, Any]) -> str:
     text = (
         "Macro-F1 in percent with a 95 % bootstrap interval, leave one corpus out: no row of the passage's data set or "
         "family was in training. Native: the data set's own labels; own scheme: silver labels on its passages, three "
-        "groups. Made by `python -m classifier.training.candidates`."
+        "groups. Stances: how many the thresholds assert on passages of sets left out, by silver labels, of how many "
+        "passages, and how many of them are right. Milliseconds of one core a passage. Made by "
+        "`python -m classifier.training.candidates`."
     )
     lines = ["# Candidates for the embedded judge", "", text, ""]
     lines += [
-        "| candidate | own passages | role, native | role, own scheme | polarity, native | polarity, own scheme |"
+        "| candidate | MB | ms | own passages | role, native | role, own scheme | polarity, native "
+        "| polarity, own scheme | stances asserted | of them right | stances there |",
+        "|---|---:|---:|---:|---|---|---|---|---|---|---|",
     ]
-    lines += ["|---|---:|---|---|---|---|"]
     for name in CANDIDATES:
         if name in results:
-            cells = [_mean(results[name], key) for key in _KEYS]
-            lines.append(f"| {name} | {results[name]['own passages']} | " + " | ".join(cells) + " |")
+            cost = results.get("costs", {}).get(name, {})
+            cells = [name, str(cost.get("mb", "")), str(cost.get("ms", "")), str(results[name]["own passages"])]
+            cells += [_mean(results[name], key) for key in _KEYS]
+            lines.append("| " + " | ".join([*cells, *_stances(results[name])]) + " |")
     lines += ["", "## Shipped, corpus by corpus", ""]
     for key in _KEYS:
         lines += _corpus_table(results.get("shipped", {}).get(key, {}), key)
@@ -171,6 +202,16 @@ def as_markdown(results: Mapping[str, Any]) -> str:
         for corpus, result in results.get(name, {}).get("in domain", {}).items():
             lines.append(f"| {name} | {corpus} | {_cell(result)} |")
     return "\n".join(lines) + "\n"
+
+
+def _stances(result: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Asserted stances over all corpora in our own scheme: how many, how many right, how many labels are stances."""
+    corpora_found = [found for name, found in result.get("polarity own", {}).items() if name != "mean"]
+    kinds = [kind for found in corpora_found for kind in found["asserted"].values()]
+    given, right = sum(k["asserted"] for k in kinds), sum(k["right"] for k in kinds)
+    rows = sum(found["rows"] for found in corpora_found)
+    there = sum(found.get("stances", 0) for found in corpora_found)
+    return f"{given} of {rows:,}", f"{right} ({right / given:.0%})" if given else "-", str(there)
 
 
 def _mean(result: Mapping[str, Any], key: str) -> str:

@@ -262,6 +262,8 @@ def candidate(table: Table, train_rows: NDArray[np.bool_], settings: Settings) -
                 found[name] = result._asdict() | {"ece": calibration.calibration_error(*sure[-1])}
                 if head == "polarity":
                     counted = asserted(scores, table, settings)
+                    labels = [table.examples[i].allowed["polarity"] for i in rows]
+                    found[name]["stances"] = sum("neutral" not in values for values in labels)
                     found[name]["asserted"] = {k: v._asdict() for k, v in counted.items()}
                     found[name]["thresholds"] = {k: scores.tuned[k] for k in (*GATES, "neutral")}
             if results:

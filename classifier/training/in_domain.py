@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from classifier.errors import InputError
 from classifier.judges.local.encoder import HEADS, columns
 from classifier.judges.local.pieces import Vocabulary
 from classifier.training import calibration, corpora, matrices
@@ -54,7 +55,8 @@ TASKS = (
 def parts_of(examples: Sequence[Example]) -> list[tuple[Bools, Bools]]:
     """Rows to train on and rows to score: train and dev where there is a dev part, else folds by citing paper.
 
-    A passage that is scored is never trained on, whatever its id.
+    A passage that is scored is not trained on here, whatever its id. (The network to go on from saw four of SciCite's
+    dev passages among its silver labels, and one of ACL-ARC's in another set.)
     """
     prints = np.array([corpora.fingerprint(e.source.text) for e in examples])
     dev = np.array([e.split == "dev" for e in examples], dtype=bool)
@@ -65,6 +67,14 @@ def parts_of(examples: Sequence[Example]) -> list[tuple[Bools, Bools]]:
     return [(~np.isin(prints, prints[fold == k]) & (fold != k), fold == k) for k in range(FOLDS)]
 
 
+def check(encoder: Path, examples: Sequence[Example]) -> None:
+    """An `InputError` where the network to go on from was trained on rows that are to be scored."""
+    made_from = json.loads((encoder / "recipe.json").read_text(encoding="utf-8"))
+    corpus = examples[0].corpus
+    if corpus in made_from["examples"] and not any(e.split == "dev" for e in examples):
+        raise InputError(f"the network was trained on {corpus}, all of which is scored", path=encoder / "all.pt")
+
+
 def class_probabilities(p: Floats, classes: Sequence[int]) -> Floats:
     """Probabilities of values [rows, values] summed within classes [rows, classes]."""
     numbers = np.array(classes)
@@ -73,10 +83,11 @@ def class_probabilities(p: Floats, classes: Sequence[int]) -> Floats:
 
 def run(task: Task, examples: Sequence[Example], encoder: Path, seed: int) -> dict[str, Any]:
     """Macro-F1 of linear heads, network and their mean on one set, and how many rows were scored."""
-    from classifier.training.finetuning import train_one
+    from classifier.training.finetuning import PLAIN, train_one
 
-    mine = [e for e in examples if e.corpus == task.corpus and task.head in e.allowed]
-    rows = rows_of(mine, Vocabulary.load(encoder / "pieces.txt"))
+    mine = [e for e in examples if e.corpus == task.corpus and task.head in e.allowed and e.split != "test"]
+    check(encoder, mine)
+    rows = [r._replace(corpus=PLAIN) for r in rows_of(mine, Vocabulary.load(encoder / "pieces.txt"))]  # no offset
     settings = replace(Settings(), min_families=1)
     table = matrices.tabulate(mine, settings.min_count)
     classes = int(max(task.classes)) + 1

@@ -61,8 +61,11 @@ class LocalModel:
         self.common = CommonWords(settings.get("common_words", ()))
 
     @classmethod
-    def load(cls, path: Path | None = None) -> LocalModel:
-        """The model in folder `path`, or the one inside the package. Raises `SettingsError` if it cannot be used."""
+    def load(cls, path: Path | None = None, *, encoder: bool = True) -> LocalModel:
+        """The model in folder `path`, or the one inside the package. Raises `SettingsError` if it cannot be used.
+
+        encoder: False for its linear heads alone, as where onnxruntime is missing.
+        """
         folder = path if path is not None else files("classifier.judges.local").joinpath("model")
         try:
             settings = json.loads(folder.joinpath("model.json").read_text(encoding="utf-8"))
@@ -78,8 +81,8 @@ class LocalModel:
                 f"this program reads format {FORMAT}; run `classify train` again"
             )
         beside = Path(str(folder)) / "encoder"
-        encoder = Encoder(beside) if available() and beside.is_dir() else None
-        return cls(names, weights, bias, settings, encoder)
+        both = encoder and available() and beside.is_dir()
+        return cls(names, weights, bias, settings, Encoder(beside) if both else None)
 
     @property
     def name(self) -> str:
