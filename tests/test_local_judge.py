@@ -164,7 +164,8 @@ def test_contributions_add_up_to_the_difference_of_scores() -> None:
     p = scored.probabilities["role"]
     values = MODEL.heads["role"]
     one, other = values.index("compares"), values.index("background")
-    bias = float(MODEL.bias[one] - MODEL.bias[other]) / MODEL.settings["temperature"]["role"]
+    share = MODEL.settings["blend"]["role"] if MODEL.encoder else 1.0
+    bias = share * float(MODEL.bias[one] - MODEL.bias[other]) / MODEL.settings["temperature"]["role"]
     total = sum(amount for _, amount in MODEL.contributions(scored, "role", "compares", "background"))
     assert total + bias == pytest.approx(math.log(p[one] / p[other]), abs=1e-3)
 
@@ -290,3 +291,15 @@ def test_section_kinds(section: str | None, kind: str) -> None:
 def test_title_kinds() -> None:
     assert title_kinds("FERN: A Benchmark of Leaves") == ["resource", "named"]
     assert title_kinds(None) == []
+
+
+def test_what_a_stance_would_rest_on_is_told_where_none_is_asserted() -> None:
+    if MODEL.encoder is None:
+        pytest.skip("onnxruntime is missing: the linear heads have no basis head")
+    own = CitationContext(
+        text="Our mortality of 12 % is the same as that reported by [[Smith 2010]].", section="Results"
+    )
+    praise = CitationContext(text="The elegant algorithm of [[Smith 2010]] is remarkably fast.", section="Introduction")
+    bases = [(judge_many(MODEL, [(HUB, work(c))])[0].probabilities or {})["basis"] for c in (own, praise)]
+    assert all(sum(b.values()) == pytest.approx(1, abs=1e-3) for b in bases)
+    assert bases[0]["evidence"] > 0.5 > bases[1]["evidence"]

@@ -192,10 +192,10 @@ def test_macro_f1_by_hand() -> None:
 
 def test_corpora_count_the_same_in_the_pooled_calibration_error() -> None:
     """Half of the large corpus is right and all of the small one: 0.75 together, if both count the same."""
-    half = evaluate.Sureness(np.full(1000, 0.9), np.tile([True, False], 500))
-    sure = evaluate.Sureness(np.full(10, 0.9), np.array([True] * 10))
-    assert evaluate.pooled_error([half, half]) == pytest.approx(0.4)
-    assert evaluate.pooled_error([half, sure]) == pytest.approx(abs(0.9 - 0.75))
+    half = calibration.Sureness(np.full(1000, 0.9), np.tile([True, False], 500))
+    sure = calibration.Sureness(np.full(10, 0.9), np.array([True] * 10))
+    assert calibration.pooled_error([half, half]) == pytest.approx(0.4)
+    assert calibration.pooled_error([half, sure]) == pytest.approx(abs(0.9 - 0.75))
 
 
 def test_calibration_error_of_perfect_and_of_wrong_confidence() -> None:

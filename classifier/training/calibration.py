@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -85,3 +86,20 @@ def calibration_error(confidence: Floats, right: Bools, weight: Floats | None = 
     number = np.searchsorted(confidence[order][np.minimum(cuts, len(order) - 1)], confidence[order], side="right")
     gaps = share * (confidence[order] - right[order])
     return float(np.abs(np.bincount(number, weights=gaps)).sum())
+
+
+class Sureness(NamedTuple):
+    """The probability of each row's most probable group, and whether that is the label's."""
+
+    confidence: Floats
+    right: Bools
+
+
+def pooled_error(parts: Sequence[Sureness]) -> float:
+    """Expected calibration error over the rows of all corpora together, each corpus counting the same.
+
+    Of a small corpus alone, chance makes the error of a perfectly calibrated model some hundredths too.
+    """
+    weight = np.concatenate([np.full(len(p.right), 1 / len(p.right)) for p in parts])
+    confidence, right = (np.concatenate([p[i] for p in parts]) for i in range(2))
+    return calibration_error(confidence, right, weight)

@@ -141,6 +141,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     path = args_out / "local-candidates.json"
     kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     results = {name: found for name, found in kept.items() if name in CANDIDATES}
+    fits: dict[Candidate, evaluate.Fits] = {}  # candidates that differ in the encoder's weight share their linear heads
     for name in given.only or CANDIDATES:
         candidate = CANDIDATES[name]
         if candidate.encoder is not None and logits is None:
@@ -149,7 +150,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         settings = settings_for(candidate)
         beside = logits.beside(table) if logits and candidate.encoder is not None else table
         inside = logits.beside(table, in_domain=True) if logits and candidate.encoder is not None else table
-        found = evaluate.candidate(beside, rows_for(table, candidate), settings)
+        shared = fits.setdefault(candidate._replace(encoder=None), {})
+        shipped = LocalModel.load().settings if name == "shipped" else None
+        found = evaluate.candidate(beside, rows_for(table, candidate), settings, shared, shipped)
         own = int((table.corpora[rows_for(table, candidate)] == "written").sum())
         results[name] = found | {"in domain": _in_domain(inside, candidate), "own passages": own}
         path.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n", encoding="utf-8")
@@ -178,7 +181,8 @@ def as_markdown(results: Mapping[str, Any]) -> str:
         "Macro-F1 in percent with a 95 % bootstrap interval, leave one corpus out: no row of the passage's data set or "
         "family was in training. Native: the data set's own labels; own scheme: silver labels on its passages, three "
         "groups. Stances: how many the thresholds assert on passages of sets left out, by silver labels, of how many "
-        "passages, and how many of them are right. Milliseconds of one core a passage. Made by "
+        "passages, and how many of them are right (the shipped model with the thresholds it ships with, the others "
+        "with thresholds found without the set). Milliseconds of one core a passage. Made by "
         "`python -m classifier.training.candidates`."
     )
     lines = ["# Candidates for the embedded judge", "", text, ""]
@@ -207,7 +211,7 @@ def as_markdown(results: Mapping[str, Any]) -> str:
 def _stances(result: Mapping[str, Any]) -> tuple[str, str, str]:
     """Asserted stances over all corpora in our own scheme: how many, how many right, how many labels are stances."""
     corpora_found = [found for name, found in result.get("polarity own", {}).items() if name != "mean"]
-    kinds = [kind for found in corpora_found for kind in found["asserted"].values()]
+    kinds = [kind for found in corpora_found for kind in found.get("asserted as shipped", found["asserted"]).values()]
     given, right = sum(k["asserted"] for k in kinds), sum(k["right"] for k in kinds)
     rows = sum(found["rows"] for found in corpora_found)
     there = sum(found.get("stances", 0) for found in corpora_found)

@@ -7,7 +7,7 @@ temperatures for a corpus are found without it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -94,14 +94,23 @@ def average(results: Sequence[Result]) -> tuple[float, float, float]:
     return mean, mean - half, mean + half
 
 
-class Unseen:
-    """Out-of-corpus probabilities for any corpus of `pool`, by models trained on `train_rows` of the table."""
+Fits = dict[tuple[str, str], HeadFit]
+"""Linear heads by head and by the family left out."""
 
-    def __init__(self, table: Table, train_rows: NDArray[np.bool_], settings: Settings) -> None:
+
+class Unseen:
+    """Out-of-corpus probabilities for any corpus of `pool`, by models trained on `train_rows` of the table.
+
+    fits: linear heads that are already fitted on these rows, and where those fitted here are added.
+    """
+
+    def __init__(
+        self, table: Table, train_rows: NDArray[np.bool_], settings: Settings, fits: Fits | None = None
+    ) -> None:
         self.table, self.settings = table, settings
         self.train = train_rows
         self._held: dict[str, Held] = {}
-        self._fits: dict[tuple[str, str], HeadFit] = {}
+        self._fits: Fits = {} if fits is None else fits
 
     def held(self, head: str) -> Held:
         """Held-out scores of all training rows with this head (computed once)."""
@@ -212,33 +221,31 @@ def asserted(scores: Scores, table: Table, settings: Settings) -> dict[str, Asse
     return out
 
 
-class Sureness(NamedTuple):
-    """The probability of each row's most probable group, and whether that is the label's."""
+def fixed(scores: Scores, temperature: float, thresholds: Mapping[str, float]) -> Scores:
+    """The scores at another temperature, with other thresholds: those of the shipped model, for what it asserts."""
+    logits = np.log(np.maximum(scores.p, 1e-300)) * scores.tuned["temperature"]
+    return Scores(scores.rows, calibration.probabilities(logits, temperature), dict(thresholds))
 
-    confidence: Floats
-    right: NDArray[np.bool_]
 
-
-def sureness(scores: Scores, table: Table, head: str, groups: NDArray[np.int64]) -> Sureness:
+def sureness(scores: Scores, table: Table, head: str, groups: NDArray[np.int64]) -> calibration.Sureness:
     """How sure the model is of each row whose label is one group, and whether it is right."""
     truth = truth_of([table.examples[i] for i in scores.rows], head, groups)
     p = grouped(scores.p, groups)[truth >= 0]
-    return Sureness(p.max(axis=1), p.argmax(axis=1) == truth[truth >= 0])
+    return calibration.Sureness(p.max(axis=1), p.argmax(axis=1) == truth[truth >= 0])
 
 
-def pooled_error(parts: Sequence[Sureness]) -> float:
-    """Expected calibration error over the rows of all corpora together, each corpus counting the same.
+def candidate(
+    table: Table,
+    train_rows: NDArray[np.bool_],
+    settings: Settings,
+    fits: Fits | None = None,
+    shipped: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """All out-of-corpus figures of one candidate, as plain data; `fits` as in `Unseen`.
 
-    Of a small corpus alone, chance makes the error of a perfectly calibrated model some hundredths too.
+    shipped: temperatures and thresholds of the shipped model; what is asserted is then counted with these as well.
     """
-    weight = np.concatenate([np.full(len(p.right), 1 / len(p.right)) for p in parts])
-    confidence, right = (np.concatenate([p[i] for p in parts]) for i in range(2))
-    return calibration.calibration_error(confidence, right, weight)
-
-
-def candidate(table: Table, train_rows: NDArray[np.bool_], settings: Settings) -> dict[str, Any]:
-    """All out-of-corpus figures of one candidate, as plain data."""
-    unseen = Unseen(table, train_rows, settings)
+    unseen = Unseen(table, train_rows, settings, fits)
     out: dict[str, Any] = {}
     for head, groups, natives in (
         ("role", ROLE_GROUPS, ROLE_CORPORA),
@@ -248,7 +255,7 @@ def candidate(table: Table, train_rows: NDArray[np.bool_], settings: Settings) -
         for kind, names in (("native", natives), ("own", owns)):
             found: dict[str, Any] = {}
             results: list[Result] = []
-            sure: list[Sureness] = []
+            sure: list[calibration.Sureness] = []
             for name in names:
                 rows = corpus_rows(table, name, head, own=kind == "own")
                 if len(rows) < 50:
@@ -265,9 +272,13 @@ def candidate(table: Table, train_rows: NDArray[np.bool_], settings: Settings) -
                     labels = [table.examples[i].allowed["polarity"] for i in rows]
                     found[name]["stances"] = sum("neutral" not in values for values in labels)
                     found[name]["asserted"] = {k: v._asdict() for k, v in counted.items()}
+                    if shipped is not None:
+                        as_shipped = fixed(scores, shipped["temperature"][head], shipped["thresholds"])
+                        counted = asserted(as_shipped, table, settings)
+                        found[name]["asserted as shipped"] = {k: v._asdict() for k, v in counted.items()}
                     found[name]["thresholds"] = {k: scores.tuned[k] for k in (*GATES, "neutral")}
             if results:
                 mean, low, high = average(results)
-                found["mean"] = {"macro": mean, "low": low, "high": high, "ece": pooled_error(sure)}
+                found["mean"] = {"macro": mean, "low": low, "high": high, "ece": calibration.pooled_error(sure)}
             out[f"{head} {kind}"] = found
     return out

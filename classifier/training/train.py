@@ -210,7 +210,8 @@ def tune_stances(shown: Sequence[Shown], temperature: float, settings: Settings)
 
     Data sets of the evidence tradition call every assessment neutral, and those of sentiment rarely count agreement, so
     each kind is tuned on its own tradition and on silver labels. With the encoder, which is trained mostly on our
-    scheme, one threshold serves all kinds, set on silver labels: the only ones that mean what we mean by a stance.
+    scheme, one threshold serves all kinds, set on silver labels: the only ones that mean what we mean by a stance. Data
+    sets count the same there, as a user's hub is a data set of its own: of SciCite's stances far more are told rightly.
     """
     scores = np.concatenate([part.held.scores for part in shown])
     allowed = np.concatenate([part.held.allowed for part in shown])
@@ -219,8 +220,12 @@ def tune_stances(shown: Sequence[Shown], temperature: float, settings: Settings)
     right = allowed[np.arange(len(p)), p.argmax(axis=1)]
     thresholds: dict[str, float] = {}
     if "polarity" in settings.blend:
-        rows = np.flatnonzero((p.argmax(axis=1) > 0) & (names == "silver"))
-        weight = np.full(len(rows), 1.0)
+        families = np.concatenate([part.table.families[part.held.rows] for part in shown])
+        silver = np.flatnonzero(names == "silver")
+        share = np.zeros(len(names))
+        share[silver] = calibration.equal_corpora(families[silver])
+        rows = silver[p[silver].argmax(axis=1) > 0]
+        weight = share[rows]
         one = calibration.threshold(p[rows].max(axis=1), right[rows], weight, settings.stance_precision)
         return dict.fromkeys(stances.GATES, one)
     kinds: list[str] = []

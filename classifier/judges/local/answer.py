@@ -9,7 +9,7 @@ import numpy as np
 
 from classifier.evidence import Passage as SentText
 from classifier.evidence import Task, prepare
-from classifier.judges.local.encoder import HEADS
+from classifier.judges.local.encoder import HEADS, Encoded
 from classifier.judges.local.explain import Carrier, carrier
 from classifier.judges.local.features import Source
 from classifier.judges.local.model import LocalModel, Scored
@@ -102,6 +102,8 @@ def _from_passages(model: LocalModel, task: Task) -> LocalAnswer:
         head: {v: round(float(x), 4) for v, x in zip(model.heads[head], p, strict=True)}
         for head, p in shown.scored.probabilities.items()
     }
+    if shown.scored.encoded:
+        probabilities["basis"] = _basis(shown.scored.encoded)
     return LocalAnswer(label, EvidenceSource.CONTEXT, review, probabilities, found.cues if found else ())
 
 
@@ -130,6 +132,12 @@ def _kind(scored: Scored, polarity: Polarity) -> str | None:
         basis = HEADS["basis"][int(scored.encoded.logits["basis"].argmax())]
         return f"{polarity.value}/{basis}"
     return kind_of(polarity.value, {f.name[2:] for f in scored.features if f.name.startswith("g ")})
+
+
+def _basis(encoded: Encoded) -> dict[str, float]:
+    """What a stance of this passage would rest on, whether one is asserted or not."""
+    raised = np.exp(encoded.logits["basis"] - encoded.logits["basis"].max())
+    return {v: round(float(x), 4) for v, x in zip(HEADS["basis"], raised / raised.sum(), strict=True)}
 
 
 def _main(reads: Sequence[_Read]) -> _Read:
