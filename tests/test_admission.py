@@ -37,10 +37,10 @@ def fill(gate, count):
     return asyncio.run(run())
 
 
-def answer(gate, times, latency=0.1, headers=None):
+def answer(gate, times, latency=0.1, headers=None, computed=0.0):
     for _ in range(times):
         gate.in_flight = int(gate.window)
-        gate.answered(latency, 100, headers or {})
+        gate.answered(latency, 100, headers or {}, computed)
     gate.in_flight = 0
 
 
@@ -92,6 +92,17 @@ def test_a_server_that_queues_gets_fewer_at_once():
     opened = gate.window
     answer(gate, 100, latency=2.0)
     assert gate.window < opened / 2
+
+
+def test_a_program_that_computes_all_the_time_takes_its_own_work_for_no_queue():
+    """64 in flight on a busy core: all of the latency is spent computing. Then the core is free again."""
+    gate = Admission(64, clock=Clock())
+    answer(gate, 200, latency=0.15, computed=0.15)
+    assert gate.window == 64
+    answer(gate, 400, latency=0.055, computed=0.004)
+    assert gate.window == 64
+    answer(gate, 100, latency=2.0, computed=0.004)
+    assert gate.window < 32, "a queue at the server is still seen"
 
 
 def test_the_rate_is_learned_after_the_pause_and_grows_again():

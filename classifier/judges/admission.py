@@ -64,6 +64,7 @@ class Admission:
         self._tokens_owed, self._owed_at, self._tokens_each = 0.0, clock(), 0.0
         self._done: deque[float] = deque(maxlen=20_000)
         self._latency: float | None = None
+        self._waited: float | None = None
         self._best = float("inf")
         self._answers = 0
         self._gate, self._freed = asyncio.Lock(), asyncio.Event()
@@ -93,18 +94,24 @@ class Admission:
             self.in_flight -= 1
             self._freed.set()
 
-    def answered(self, latency: float, tokens: int, headers: Mapping[str, str]) -> None:
-        """One request was answered after ``latency`` seconds; ``tokens`` in and out."""
+    def answered(self, latency: float, tokens: int, headers: Mapping[str, str], computed: float = 0.0) -> None:
+        """One request was answered after ``latency`` seconds; ``tokens`` in and out.
+
+        ``computed``: seconds that this process itself computed meanwhile. They are no sign of a queue at the server; but
+        it computes while the server answers, too, so what is left is no measure of the server's best time.
+        """
         now = self._clock()
         self._done.append(now)
         self._answers += 1
         self._refusals_in_a_row = 0
         self._tokens_owed += tokens - self._tokens_each
         self._tokens_each += (tokens - self._tokens_each) / min(self._answers, 50)
+        waited = max(0.0, latency - computed)
         self._latency = latency if self._latency is None else self._latency + (latency - self._latency) / 8
+        self._waited = waited if self._waited is None else self._waited + (waited - self._waited) / 8
         if self._answers >= 4:
             self._best = min(self._best * FORGETTING, self._latency)
-        if self._latency > SLOW * self._best:
+        if self._waited > SLOW * self._best:
             self.window = max(1.0, self.window * 0.98)
             self._slow_start = False
         elif self.in_flight >= self.window / 2:  # an idle window proves nothing

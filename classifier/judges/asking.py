@@ -132,7 +132,7 @@ class Asker:
                 )
             self._on_the_wire.add(task)
             self.counters.requests += 1
-            started = time.monotonic() - time.process_time()  # what this process computes is not the server's latency
+            started, computed = time.monotonic(), time.process_time()
             try:
                 reply = await self._transport.send(request)
             except JudgeUnavailableError as error:
@@ -147,8 +147,8 @@ class Asker:
                 self._on_the_wire.discard(task)
             answer = reply.answer
             tokens = (answer.prompt_tokens or 0) + (answer.completion_tokens or 0)
-            latency = max(0.0, time.monotonic() - time.process_time() - started)
-            self.admission.answered(latency, tokens, reply.headers)
+            latency, computed = time.monotonic() - started, time.process_time() - computed
+            self.admission.answered(latency, tokens, reply.headers, computed)
         self._count(request, reply)
         self.model_served = answer.model_served or self.model_served
         return reply
