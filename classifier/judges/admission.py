@@ -97,8 +97,8 @@ class Admission:
     def answered(self, latency: float, tokens: int, headers: Mapping[str, str], computed: float = 0.0) -> None:
         """One request was answered after ``latency`` seconds; ``tokens`` in and out.
 
-        ``computed``: seconds that this process itself computed meanwhile. They are no sign of a queue at the server; but
-        it computes while the server answers, too, so what is left is no measure of the server's best time.
+        ``computed``: seconds that this process itself computed meanwhile. They are no sign of a queue at the server;
+        but it computes while the server answers, too, so what is left is no measure of the server's best time.
         """
         now = self._clock()
         self._done.append(now)

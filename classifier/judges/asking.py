@@ -78,9 +78,7 @@ class Asker:
 
     async def _ask(self, key: bytes, request: ChatRequest) -> RawAnswer:
         """Ask, and store the raw answer before anybody reads it."""
-        answer = (await self.send(request)).answer
-        await self._keep(StoredAnswer(key, canonical_request(request), answer, request.endpoint))
-        return answer
+        return (await self.send(request, key)).answer
 
     async def _keep(self, row: StoredAnswer) -> None:
         """Return when the row is on disk. Raises ``StoreError``."""
@@ -103,8 +101,12 @@ class Asker:
         else:
             kept.set_result(None)
 
-    async def send(self, request: ChatRequest) -> Reply:
-        """Let tenacity own every retry; a refusal (429, 503) waits at the shared gate instead of by itself."""
+    async def send(self, request: ChatRequest, key: bytes | None = None) -> Reply:
+        """Let tenacity own every retry; a refusal (429, 503) waits at the shared gate instead of by itself.
+
+        ``key``: store the answer under it before its place in flight is given to another request, so that a killed run
+        repeats no more than was in flight.
+        """
         retrying = AsyncRetrying(
             retry=retry_if_exception_type(JudgeUnavailableError),
             stop=_GiveUp(self.settings.tries, self.settings.patience),
@@ -113,17 +115,17 @@ class Asker:
             reraise=True,
         )
         try:
-            reply: Reply = await retrying(self._send_once, request)
+            reply: Reply = await retrying(self._send_once, request, key)
         except JudgeUnavailableError:
             self.lost_in_a_row += 1
             raise
         self.lost_in_a_row = 0
         return reply
 
-    async def _send_once(self, request: ChatRequest) -> Reply:
+    async def _send_once(self, request: ChatRequest, key: bytes | None) -> Reply:
         if self._transport is None:
-            key = self.settings.api_key
-            self._transport = Transport(self.settings.endpoint, key.get_secret_value() if key else None)
+            secret = self.settings.api_key
+            self._transport = Transport(self.settings.endpoint, secret.get_secret_value() if secret else None)
         task = asyncio.current_task()
         async with self.admission.slot():
             if self.spending.exhausted:
@@ -149,8 +151,10 @@ class Asker:
             tokens = (answer.prompt_tokens or 0) + (answer.completion_tokens or 0)
             latency, computed = time.monotonic() - started, time.process_time() - computed
             self.admission.answered(latency, tokens, reply.headers, computed)
-        self._count(request, reply)
-        self.model_served = answer.model_served or self.model_served
+            self._count(request, reply)
+            self.model_served = answer.model_served or self.model_served
+            if key is not None:
+                await self._keep(StoredAnswer(key, canonical_request(request), answer, request.endpoint))
         return reply
 
     def _count(self, request: ChatRequest, reply: Reply) -> None:
