@@ -30,7 +30,7 @@ live: .venv/installed-live      ## the tests that talk to a real model server on
 bench: .venv/installed-dev      ## speed, loss and keys of the engine on loopback (some minutes)
 	$(BIN)/python -m benchmarks.engine
 
-bench-memory: .venv/installed-dev ## peak memory over a million works (an hour)
+bench-memory: .venv/installed-dev ## peak memory over a million works, five ways (some hours)
 	$(BIN)/python -m benchmarks.memory
 
 bench-peers: .venv/installed-dev .venv-peers/installed ## other tools beside this one, each in its own environment

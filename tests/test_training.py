@@ -229,6 +229,6 @@ def test_in_domain_folds_hold_whole_papers_and_every_row_once():
 
 def test_values_are_summed_within_the_classes_of_a_set():
     p = np.array([[0.1, 0.2, 0.3, 0.4]])
-    assert np.allclose(in_domain.class_probabilities(p, (0, 1, 1, 0)), [[0.5, 0.5]])
+    assert np.allclose(evaluate.grouped(p, np.array((0, 1, 1, 0))), [[0.5, 0.5]])
     for task in in_domain.TASKS:
         assert len(task.classes) == len(HEADS[task.head])

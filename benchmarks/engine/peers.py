@@ -42,21 +42,31 @@ def peer(name: str, python: str, url: str, bodies: Path, cache: Path) -> dict[st
 def ours(url: str, source: Path, folder: Path) -> dict[str, Any]:
     """The same figures of this program, which also writes its tables."""
     found = finish(start("ours", url, source, folder))
-    return {"answered": found["labelled"], "seconds": found["seconds"], "cpu": found["cpu"], "problem": ""}
+    return {"answered": found["labelled"], "seconds": found["seconds"], "problem": ""}
 
 
-def measured(name: str, python: str, folder: Path) -> str:
+def tables(folder: Path) -> dict[int, tuple[Path, Path]]:
+    """By their number, the works for this program and the request bodies of the same for the peers."""
+    made = {}
+    for count in (COLD, STORM):
+        works, bodies = table(folder, count, f"works{count}"), folder / f"bodies{count}.jsonl"
+        bodies.write_text("".join(json.dumps(body) + "\n" for body in bodies_of(works)), encoding="utf-8")
+        made[count] = works, bodies
+    return made
+
+
+def measured(name: str, python: str, made: dict[int, tuple[Path, Path]], folder: Path) -> str:
     """One tool's three rows as one line of a Markdown table."""
     folder.mkdir()
-    works = {count: table(folder, count, f"works{count}") for count in (COLD, STORM)}
-    files = {count: folder / f"bodies{count}.jsonl" for count in works}
-    for count, file in files.items():
-        file.write_text("".join(json.dumps(body) + "\n" for body in bodies_of(works[count])), encoding="utf-8")
 
     def run(url: str, count: int, part: str) -> dict[str, Any] | str:
+        works, bodies = made[count]
         place = folder / part
         place.mkdir(exist_ok=True)
-        return ours(url, works[count], place) if name == "ours" else peer(name, python, url, files[count], place)
+        found = ours(url, works, place) if name == "ours" else peer(name, python, url, bodies, place)
+        if isinstance(found, dict) and found["problem"]:
+            print(f"{name}, {count} works: {found['problem']}", file=sys.stderr)
+        return found
 
     with server() as url:
         cold = run(url, COLD, "cold")
@@ -92,8 +102,9 @@ def main() -> None:
         print(line)
     print("\n| tool | cold | warm, an item | storm: answered | refused | time |\n|---|---|---|---|---|---|", flush=True)
     with tempfile.TemporaryDirectory() as name:
+        made = tables(Path(name))
         for one in ("ours", *PEERS):
-            print(measured(one, python, Path(name) / one), flush=True)
+            print(measured(one, python, made, Path(name) / one), flush=True)
 
 
 if __name__ == "__main__":

@@ -223,7 +223,7 @@ def _mean(result: Mapping[str, Any], key: str) -> str:
 
 
 def _cell(result: Mapping[str, float] | None) -> str:
-    return f"{result['macro']:.1f} ({result['low']:.1f} to {result['high']:.1f})" if result else "-"
+    return evaluate.shown(result) if result else "-"
 
 
 def _corpus_table(found: Mapping[str, Any], key: str) -> list[str]:

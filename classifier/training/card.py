@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from classifier.training.calibration import NEVER
+from classifier.training.evaluate import shown
 
 _INTRO = """# Model card: the embedded judge
 
@@ -99,8 +100,8 @@ def _data(manifest: Mapping[str, Any]) -> str:
 
 def _thresholds(described: Mapping[str, Any]) -> str:
     lines = ["", "## Thresholds", "", "| decision | least probability |", "|---|---|"]
-    shown = described["thresholds"].items()
-    lines += [f"| {k} | {'never' if v >= NEVER else f'{v:.2f}'} |" for k, v in sorted(shown)]
+    limits = described["thresholds"].items()
+    lines += [f"| {k} | {'never' if v >= NEVER else f'{v:.2f}'} |" for k, v in sorted(limits)]
     return "\n".join([*lines, ""])
 
 
@@ -120,9 +121,7 @@ def _gold(found: Mapping[str, Any]) -> str:
     ]
     for name, scores in [*found["splits"].items(), *found["fields"].items()]:
         cells = [
-            f"{s['macro']:.1f} ({s['low']:.1f} to {s['high']:.1f})"
-            for head in ("role", "polarity")
-            for s in (scores[head]["asserted"], scores[head]["most probable"])
+            shown(s) for head in ("role", "polarity") for s in (scores[head]["asserted"], scores[head]["most probable"])
         ]
         counts = scores["stances"]
         last = f"{counts['right']}, {counts['asserted']}, {counts['in gold']}"
@@ -177,10 +176,9 @@ def _means(results: Mapping[str, Any]) -> str:
     ]
     for key in ("role native", "role own", "polarity native", "polarity own"):
         for corpus, found in results.get("shipped", {}).get(key, {}).items():
-            cell = f"{found['macro']:.1f} ({found['low']:.1f} to {found['high']:.1f})"
             error = f"{found['ece']:.3f}" if "ece" in found else ""
             name = "mean; ECE of all together" if corpus == "mean" else corpus
-            lines.append(f"| {key} | {name} | {cell} | {error} |")
+            lines.append(f"| {key} | {name} | {shown(found)} | {error} |")
     domain = results.get("shipped", {}).get("in domain", {})
     lines += ["", "In domain, dev part: " + "; ".join(f"{k} {v['macro']:.1f}" for k, v in domain.items()) + "."]
     return "\n".join([*lines, ""])

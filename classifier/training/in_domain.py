@@ -25,15 +25,14 @@ from classifier.judges.local.encoder import HEADS, columns
 from classifier.judges.local.pieces import Vocabulary
 from classifier.training import calibration, corpora, matrices
 from classifier.training.corpora import Example
-from classifier.training.evaluate import Result, bootstrap, truth_of
+from classifier.training.evaluate import bootstrap, grouped, shown, truth_of
 from classifier.training.recipe import Recipe, rows_of
 from classifier.training.train import Settings, expand, fit_head, score
 
 FOLDS = 5
-RECIPE = Recipe(epochs=4, rate=1e-4, corpus_balance=0.0, most=10**9)
+RECIPE = Recipe(epochs=4, rate=1e-4, corpus_balance=0.0)
 """Fixed before anything was scored: half the learning rate of the first training, a pass more."""
 Bools = NDArray[np.bool_]
-Floats = NDArray[np.float64]
 
 
 class Task(NamedTuple):
@@ -75,12 +74,6 @@ def check(encoder: Path, examples: Sequence[Example]) -> None:
         raise InputError(f"the network was trained on {corpus}, all of which is scored", path=encoder / "all.pt")
 
 
-def class_probabilities(p: Floats, classes: Sequence[int]) -> Floats:
-    """Probabilities of values [rows, values] summed within classes [rows, classes]."""
-    numbers = np.array(classes)
-    return np.stack([p[:, numbers == k].sum(axis=1) for k in range(int(numbers.max()) + 1)], axis=1)
-
-
 def run(task: Task, examples: Sequence[Example], encoder: Path, seed: int) -> dict[str, Any]:
     """Macro-F1 of linear heads, network and their mean on one set, and how many rows were scored."""
     from classifier.training.finetuning import PLAIN, train_one
@@ -90,7 +83,8 @@ def run(task: Task, examples: Sequence[Example], encoder: Path, seed: int) -> di
     rows = [r._replace(corpus=PLAIN) for r in rows_of(mine, Vocabulary.load(encoder / "pieces.txt"))]  # no offset
     settings = replace(Settings(), min_families=1)
     table = matrices.tabulate(mine, settings.min_count)
-    classes = int(max(task.classes)) + 1
+    numbers = np.array(task.classes)
+    classes = int(numbers.max()) + 1
     found = {name: np.zeros((len(mine), classes)) for name in ("linear heads", "encoder")}
     scored = np.zeros(len(mine), dtype=bool)
     for train, asked in parts_of(mine):
@@ -107,17 +101,13 @@ def run(task: Task, examples: Sequence[Example], encoder: Path, seed: int) -> di
                 start=encoder / "all.pt",
             )[:, columns(task.head)].astype(np.float64)
         for name, given in (("linear heads", linear), ("encoder", logits)):
-            found[name][asked] = class_probabilities(calibration.probabilities(given, 1.0), task.classes)
+            found[name][asked] = grouped(calibration.probabilities(given, 1.0), numbers)
         scored |= asked
     found["both"] = (found["linear heads"] + found["encoder"]) / 2
-    truth = truth_of(mine, task.head, np.array(task.classes))
+    truth = truth_of(mine, task.head, numbers)
     kept = scored & (truth >= 0)
-    results = {name: _result(truth[kept], p[kept].argmax(axis=1), classes)._asdict() for name, p in found.items()}
+    results = {name: bootstrap(truth[kept], p[kept].argmax(axis=1), classes)._asdict() for name, p in found.items()}
     return {"head": task.head, "values": len(HEADS[task.head]), "classes": classes, "results": results}
-
-
-def _result(truth: NDArray[np.int64], guess: NDArray[np.int64], classes: int) -> Result:
-    return bootstrap(truth, guess, classes)
 
 
 def as_markdown(found: Mapping[str, Any]) -> str:
@@ -134,8 +124,8 @@ def as_markdown(found: Mapping[str, Any]) -> str:
     ]
     for name, one in found.items():
         cells = [one["results"][k] for k in ("linear heads", "encoder", "both")]
-        shown = [f"{c['macro']:.1f} ({c['low']:.1f} to {c['high']:.1f})" for c in cells]
-        lines.append("| " + " | ".join([name, str(one["classes"]), f"{cells[0]['rows']:,}", *shown]) + " |")
+        scores = map(shown, cells)
+        lines.append("| " + " | ".join([name, str(one["classes"]), f"{cells[0]['rows']:,}", *scores]) + " |")
     return "\n".join(lines) + "\n"
 
 
