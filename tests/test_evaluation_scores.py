@@ -61,6 +61,10 @@ def test_alpha_of_several_annotators_with_gaps_is_krippendorffs() -> None:
     assert found.alpha.value == pytest.approx(0.743, abs=5e-4)
     assert found.items == 11  # one unit has a single value and cannot be compared
     assert len(found.pairs) == 6
+    apart = [one.model_copy(update={"annotator": f"b{one.citing_id}"}) for one in annotations if one.annotator == "a3"]
+    more = agreement.annotator_agreement([*annotations, *apart], "role", resamples=100, seed=1)
+    assert more is not None
+    assert all(pair.n for pair in more.pairs), "annotators without a common item are no pair"
     low, high = found.alpha.low, found.alpha.high
     assert low is not None
     assert high is not None

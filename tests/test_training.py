@@ -212,23 +212,33 @@ def example(key, text, split="train", corpus="clinical-sentiment"):
 def test_in_domain_never_trains_on_what_it_scores():
     dev = [example("1_a", "We follow [[X]].", "train"), example("2_a", "We  follow [[X]]!", "dev"),
            example("3_a", "Another [[X]].", "train")]  # fmt: skip
-    ((train, asked),) = in_domain.parts_of(dev)
+    ((train, asked),) = in_domain.parts_of(dev, folds=False)
     assert train.tolist() == [False, False, True], "the same passage under another id is left out"
     assert asked.tolist() == [False, True, False]
 
 
 def test_in_domain_folds_hold_whole_papers_and_every_row_once():
     rows = [example(f"{paper}_{i}", f"Passage {paper} {i} of [[X]].") for paper in range(40) for i in range(3)]
-    parts = in_domain.parts_of(rows)
-    papers = np.array([e.key.split("_")[0] for e in rows])
+    rows += [example(f"paper{paper}>cited{i}_0", f"Passage {paper} {i} of [[Y]].") for paper in range(40) for i in range(3)]
+    parts = in_domain.parts_of(rows, folds=True)
+    papers = np.array([e.key.split(">")[0].split("_")[0] for e in rows])
     assert (np.sum([asked for _, asked in parts], axis=0) == 1).all()
     for inside, asked in parts:
         assert not set(papers[inside]) & set(papers[asked])
         assert not (inside & asked).any()
 
 
+def test_in_domain_refuses_a_network_that_saw_the_set(tmp_path):
+    made_from = {"examples": {"scicite": 5}, "left_out": {"all": [], "a": ["scicite"]}}
+    (tmp_path / "recipe.json").write_text(json.dumps(made_from))
+    in_domain.check(tmp_path, in_domain.TASKS["scicite"])
+    in_domain.check(tmp_path, in_domain.TASKS["clinical-sentiment"])
+    with pytest.raises(InputError, match="trained on scicite"):
+        in_domain.check(tmp_path, in_domain.TASKS["scicite"]._replace(network="all"))
+
+
 def test_values_are_summed_within_the_classes_of_a_set():
     p = np.array([[0.1, 0.2, 0.3, 0.4]])
     assert np.allclose(evaluate.grouped(p, np.array((0, 1, 1, 0))), [[0.5, 0.5]])
-    for task in in_domain.TASKS:
+    for task in in_domain.TASKS.values():
         assert len(task.classes) == len(HEADS[task.head])

@@ -82,7 +82,7 @@ class PairAgreement(Record):
 
 
 class AnnotatorAgreement(Record):
-    """How far the annotators agree on one field; ``alpha`` is over all of them, ``pairs`` two by two."""
+    """How far the annotators agree on one field; ``alpha`` is over all, ``pairs`` two by two where they share an item."""
 
     field: str
     annotators: tuple[str, ...]
@@ -169,7 +169,9 @@ def annotator_agreement(
         items=len(counts),
         alpha=_alpha_of_counts(counts, hub, resamples, seed),
         pairs=tuple(
-            pair_agreement(a, b, given, field, resamples=resamples, seed=seed) for a, b in combinations(names, 2)
+            pair_agreement(a, b, given, field, resamples=resamples, seed=seed)
+            for a, b in combinations(names, 2)
+            if given[a].keys() & given[b].keys()
         ),
     )
 

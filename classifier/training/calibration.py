@@ -24,6 +24,10 @@ class Held(NamedTuple):
     corpora: NDArray[np.str_]
     rows: NDArray[np.int64]
 
+    def only(self, kept: Bools) -> Held:
+        """Some of the rows."""
+        return Held(*(part[kept] for part in self))
+
 
 def probabilities(scores: Floats, temperature: float, bias: Floats | None = None) -> Floats:
     """Softmax of `scores` + `bias` at a temperature."""

@@ -145,10 +145,10 @@ class Unseen:
         held = self.held(head)
         other = self.table.families[held.rows] != family
         fitted = self._without(head, str(family))
-        rest = Held(held.scores[other], held.allowed[other], held.corpora[other], held.rows[other])
-        tuned = tune(rest, HEADS[head], head, self.settings)
+        rest = held.only(other)
+        tuned = tune(self.table, rest, HEADS[head], head, self.settings)
         if head == "polarity":
-            away = Held(*(part[self.table.families[self.watched.rows] != family] for part in self.watched))
+            away = self.watched.only(self.table.families[self.watched.rows] != family)
             seen = [Shown(self.table, rest), Shown(self.table, away)]
             tuned |= tune_stances(seen, tuned["temperature"], self.settings)
         raw = score(self.table, rows, fitted, head, self.settings)

@@ -51,7 +51,7 @@ def train_one(
     seed: int,
     start: Path | None = None,
 ) -> NDArray[np.float32]:
-    """Train one network on `rows`, keep the one named all in `out/all.pt`, and return its logits for `asked`.
+    """Train one network on `rows`, keep its weights in `out/NAME.pt`, and return its logits for `asked`.
 
     start: weights to go on from; else the base model's.
     """
@@ -111,8 +111,7 @@ def train_one(
                     file=sys.stderr,
                     flush=True,
                 )
-    if name == "all":
-        torch.save(network.state_dict(), out / "all.pt")
+    torch.save(network.state_dict(), out / f"{name}.pt")
     return _logits(network, asked)
 
 

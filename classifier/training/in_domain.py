@@ -1,9 +1,10 @@
 """In domain: what a data set's own labels buy, the footnote beside the scores on data sets left out.
 
-A user with a few thousand labelled passages of their own convention can do the same. The network that ships (as torch
-weights, `all.pt` of `classifier.training.encoder`) is fine-tuned further on the set's training part alone, the linear
-heads are fitted on it alone, and their class probabilities are averaged. Nothing is chosen on what is scored: the dev
-part where the set has one, else five folds by citing paper. Needs the `train-encoder` extra; nothing of it is shipped.
+A user with a few thousand labelled passages of their own convention can do the same. A network that never saw the set
+(torch weights of `classifier.training.encoder`: the one that ships, or for a set it was trained on the one made without
+that set) is fine-tuned further on the set's training part alone, the linear heads are fitted on it alone, and their
+class probabilities are averaged. Nothing is chosen on what is scored: a dev part, or five folds by citing paper. Needs
+the `train-encoder` extra; nothing of it is shipped.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -21,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classifier.errors import InputError
-from classifier.judges.local.encoder import HEADS, columns
+from classifier.judges.local.encoder import columns
 from classifier.judges.local.pieces import Vocabulary
 from classifier.training import calibration, corpora, matrices
 from classifier.training.corpora import Example
@@ -36,42 +38,48 @@ Bools = NDArray[np.bool_]
 
 
 class Task(NamedTuple):
-    """One set and its classes: for each value of the head the number of its class (native schemes merge ours)."""
+    """One set and its classes: for each value of the head the number of its class (native schemes merge ours).
+
+    network: which of the encoder's networks to go on from. folds: score every row, in folds, instead of a dev part.
+    """
 
     corpus: str
     head: str
     classes: tuple[int, ...]
+    network: str = "all"
+    folds: bool = False
 
 
-TASKS = (
-    Task("scicite", "role", (0, 0, 1, 1, 1, 2, 0)),
-    Task("acl-arc", "role", (0, 1, 2, 2, 3, 4, 5)),
-    Task("clinical-sentiment", "polarity", (0, 1, 2, 0)),
-)
+TASKS = {
+    "scicite": Task("scicite", "role", (0, 0, 1, 1, 1, 2, 0), network="a"),
+    "scicite, five folds": Task("scicite", "role", (0, 0, 1, 1, 1, 2, 0), network="a", folds=True),
+    "acl-arc": Task("acl-arc", "role", (0, 1, 2, 2, 3, 4, 5)),
+    "clinical-sentiment": Task("clinical-sentiment", "polarity", (0, 1, 2, 0), folds=True),
+}
 """SciCite: background, method, result. ACL-ARC: its six functions. Clinical: neutral, positive, negative."""
 
 
-def parts_of(examples: Sequence[Example]) -> list[tuple[Bools, Bools]]:
-    """Rows to train on and rows to score: train and dev where there is a dev part, else folds by citing paper.
+def parts_of(examples: Sequence[Example], folds: bool) -> list[tuple[Bools, Bools]]:
+    """Rows to train on and rows to score: the training and the dev part, or folds by citing paper.
 
-    A passage that is scored is not trained on here, whatever its id. (The network to go on from saw four of SciCite's
-    dev passages among its silver labels, and one of ACL-ARC's in another set.)
+    A passage that is scored is not trained on here, whatever its id. (The network to go on from saw one of ACL-ARC's
+    dev passages in another set.)
     """
     prints = np.array([corpora.fingerprint(e.source.text) for e in examples])
-    dev = np.array([e.split == "dev" for e in examples], dtype=bool)
-    if dev.any():
+    if not folds:
+        dev = np.array([e.split == "dev" for e in examples], dtype=bool)
         return [(~dev & ~np.isin(prints, prints[dev]), dev)]
-    papers = [e.key.split(":", 1)[1].split("_")[0] for e in examples]
+    papers = [re.split("[>_]", e.key.split(":", 1)[1])[0] for e in examples]
     fold = np.array([int(hashlib.sha256(p.encode()).hexdigest(), 16) % FOLDS for p in papers])
     return [(~np.isin(prints, prints[fold == k]) & (fold != k), fold == k) for k in range(FOLDS)]
 
 
-def check(encoder: Path, examples: Sequence[Example]) -> None:
-    """An `InputError` where the network to go on from was trained on rows that are to be scored."""
+def check(encoder: Path, task: Task) -> None:
+    """An `InputError` where the network to go on from was trained on rows of the set."""
     made_from = json.loads((encoder / "recipe.json").read_text(encoding="utf-8"))
-    corpus = examples[0].corpus
-    if corpus in made_from["examples"] and not any(e.split == "dev" for e in examples):
-        raise InputError(f"the network was trained on {corpus}, all of which is scored", path=encoder / "all.pt")
+    seen = task.corpus in made_from["examples"] and task.corpus not in made_from["left_out"].get(task.network, ())
+    if seen:
+        raise InputError(f"the network was trained on {task.corpus}", path=encoder / f"{task.network}.pt")
 
 
 def run(task: Task, examples: Sequence[Example], encoder: Path, seed: int) -> dict[str, Any]:
@@ -79,7 +87,7 @@ def run(task: Task, examples: Sequence[Example], encoder: Path, seed: int) -> di
     from classifier.training.finetuning import PLAIN, train_one
 
     mine = [e for e in examples if e.corpus == task.corpus and task.head in e.allowed and e.split != "test"]
-    check(encoder, mine)
+    check(encoder, task)
     rows = [r._replace(corpus=PLAIN) for r in rows_of(mine, Vocabulary.load(encoder / "pieces.txt"))]  # no offset
     settings = replace(Settings(), min_families=1)
     table = matrices.tabulate(mine, settings.min_count)
@@ -87,7 +95,7 @@ def run(task: Task, examples: Sequence[Example], encoder: Path, seed: int) -> di
     classes = int(numbers.max()) + 1
     found = {name: np.zeros((len(mine), classes)) for name in ("linear heads", "encoder")}
     scored = np.zeros(len(mine), dtype=bool)
-    for train, asked in parts_of(mine):
+    for train, asked in parts_of(mine, task.folds):
         fitted = fit_head(table, np.flatnonzero(train), task.head, settings)
         linear = score(table, np.flatnonzero(asked), fitted, task.head, settings)
         with tempfile.TemporaryDirectory() as folder:
@@ -98,7 +106,7 @@ def run(task: Task, examples: Sequence[Example], encoder: Path, seed: int) -> di
                 Path(folder),
                 RECIPE,
                 seed,
-                start=encoder / "all.pt",
+                start=encoder / f"{task.network}.pt",
             )[:, columns(task.head)].astype(np.float64)
         for name, given in (("linear heads", linear), ("encoder", logits)):
             found[name][asked] = grouped(calibration.probabilities(given, 1.0), numbers)
@@ -107,7 +115,7 @@ def run(task: Task, examples: Sequence[Example], encoder: Path, seed: int) -> di
     truth = truth_of(mine, task.head, numbers)
     kept = scored & (truth >= 0)
     results = {name: bootstrap(truth[kept], p[kept].argmax(axis=1), classes)._asdict() for name, p in found.items()}
-    return {"head": task.head, "values": len(HEADS[task.head]), "classes": classes, "results": results}
+    return {"head": task.head, "classes": classes, "results": results}
 
 
 def as_markdown(found: Mapping[str, Any]) -> str:
@@ -116,7 +124,7 @@ def as_markdown(found: Mapping[str, Any]) -> str:
         "# In domain",
         "",
         "Macro-F1 in percent over the set's own classes with a 95 % bootstrap interval, trained further on the set's",
-        "own training part alone; its dev part is scored, clinical in five folds by citing paper. No test part was",
+        "own training part alone; its dev part is scored, or every row in five folds by citing paper (clinical too). No test part was",
         "opened. Made by `python -m classifier.training.in_domain`; nothing of it is shipped.",
         "",
         "| set | classes | rows scored | linear heads | encoder | both |",
@@ -134,20 +142,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", type=Path, action="append", required=True)
     parser.add_argument(
-        "--encoder", type=Path, required=True, help="folder of classifier.training.encoder, with all.pt"
+        "--encoder", type=Path, required=True, help="folder of classifier.training.encoder, with its .pt files"
     )
-    parser.add_argument("--only", action="append", choices=[t.corpus for t in TASKS])
+    parser.add_argument("--only", action="append", choices=list(TASKS))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("eval/results/embedded"))
     given = parser.parse_args(arguments)
     examples = corpora.load(expand(given.data))
     path = given.out / "in-domain.json"
     found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    for task in TASKS:
-        if given.only is None or task.corpus in given.only:
-            found[task.corpus] = run(task, examples, given.encoder, given.seed)
+    for name, task in TASKS.items():
+        if given.only is None or name in given.only:
+            found[name] = run(task, examples, given.encoder, given.seed)
             path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    ordered = {t.corpus: found[t.corpus] for t in TASKS if t.corpus in found}
+    ordered = {name: found[name] for name in TASKS if name in found}
     (given.out / "in-domain.md").write_text(as_markdown(ordered), encoding="utf-8")
 
 

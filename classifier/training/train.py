@@ -94,7 +94,7 @@ def tune_all(
     table: Table, held: Mapping[str, Held], watched: Table, heads: Mapping[str, HeadFit], settings: Settings
 ) -> dict[str, dict[str, float]]:
     """Temperature, thresholds and floor of each head, and under `stance` the threshold of each kind of stance."""
-    tuned = {head: tune(held[head], values, head, settings) for head, values in HEADS.items()}
+    tuned = {head: tune(table, held[head], values, head, settings) for head, values in HEADS.items()}
     seen = [Shown(table, held["polarity"]), Shown(watched, scored(watched, heads["polarity"], settings))]
     tuned["stance"] = tune_stances(seen, tuned["polarity"]["temperature"], settings)
     return tuned
@@ -165,16 +165,18 @@ def held_out(table: Table, head: str, settings: Settings) -> Held:
     return Held(np.concatenate(parts), allowed, table.corpora[kept], kept)
 
 
-def tune(held: Held, values: Sequence[str], head: str, settings: Settings) -> dict[str, float]:
+def tune(table: Table, held: Held, values: Sequence[str], head: str, settings: Settings) -> dict[str, float]:
     """Temperature, thresholds and conformal floor of one head, from held-out scores.
 
-    All four come from silver labels where there are enough: they are in our scheme, and the only ones that mean it.
-    Own passages are too clear to set a threshold on.
+    The temperature comes from silver and native labels alike, each set counting the same: a user's hub may follow either
+    habit, and what people labelled is where the model is too sure of itself. Threshold and floor come from silver labels
+    where there are enough: they are in our scheme, and the only ones that mean it. Own passages are too clear for either.
     """
+    real = held.only(~np.isin(held.corpora, ("written", "silver-hard")))
+    sets = np.char.add(np.char.add(real.corpora, " "), table.families[real.rows])
+    found = {"temperature": calibration.temperature(real._replace(corpora=sets))}
     own = held.corpora == "silver"
-    kept = own if own.sum() >= settings.enough else held.corpora != "written"
-    held = Held(held.scores[kept], held.allowed[kept], held.corpora[kept], held.rows[kept])
-    found = {"temperature": calibration.temperature(held)}
+    held = held.only(own if own.sum() >= settings.enough else held.corpora != "written")
     p = calibration.probabilities(held.scores, found["temperature"])
     weight = calibration.equal_corpora(held.corpora)
     best = p.argmax(axis=1)

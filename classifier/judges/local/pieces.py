@@ -14,7 +14,7 @@ from typing import NamedTuple
 from classifier.judges.local.features import Passage, Source, section_kind, title_kinds
 from classifier.judges.local.tokens import CITATION, FORMULA, NUMBER, TARGET, Token
 
-LIMIT = 80
+LIMIT = 96
 """Pieces of text an input holds; the citing sentence first, then its neighbours."""
 LONGEST = 100
 """Letters of a word that is still split; the search for pieces takes the cube of its length."""
