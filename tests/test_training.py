@@ -219,7 +219,9 @@ def test_in_domain_never_trains_on_what_it_scores():
 
 def test_in_domain_folds_hold_whole_papers_and_every_row_once():
     rows = [example(f"{paper}_{i}", f"Passage {paper} {i} of [[X]].") for paper in range(40) for i in range(3)]
-    rows += [example(f"paper{paper}>cited{i}_0", f"Passage {paper} {i} of [[Y]].") for paper in range(40) for i in range(3)]
+    rows += [
+        example(f"paper{paper}>cited{i}_0", f"Passage {paper} {i} of [[Y]].") for paper in range(40) for i in range(3)
+    ]
     parts = in_domain.parts_of(rows, folds=True)
     papers = np.array([e.key.split(">")[0].split("_")[0] for e in rows])
     assert (np.sum([asked for _, asked in parts], axis=0) == 1).all()

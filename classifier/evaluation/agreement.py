@@ -82,7 +82,7 @@ class PairAgreement(Record):
 
 
 class AnnotatorAgreement(Record):
-    """How far the annotators agree on one field; ``alpha`` is over all, ``pairs`` two by two where they share an item."""
+    """How far the annotators agree on one field; ``alpha`` over all, ``pairs`` two by two where items are shared."""
 
     field: str
     annotators: tuple[str, ...]

@@ -26,7 +26,7 @@ class Held(NamedTuple):
 
     def only(self, kept: Bools) -> Held:
         """Some of the rows."""
-        return Held(*(part[kept] for part in self))
+        return Held(self.scores[kept], self.allowed[kept], self.corpora[kept], self.rows[kept])
 
 
 def probabilities(scores: Floats, temperature: float, bias: Floats | None = None) -> Floats:

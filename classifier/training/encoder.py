@@ -91,7 +91,7 @@ def groups_of(rows: Sequence[Row], train: NDArray[np.bool_]) -> dict[str, frozen
 def train_all(
     rows: Sequence[Row], train: NDArray[np.bool_], out: Path, recipe: Recipe, seed: int, workers: int
 ) -> NDArray[np.float32]:
-    """Held-out logits [rows, values] of every row; `out/NAME.pt` holds each network, `all.pt` that trained on all of `train`.
+    """Held-out logits [rows, values] of every row; `out/NAME.pt` holds each network, `all.pt` the one of all `train`.
 
     One thread a network, so that the same data give the same weights; networks side by side on `workers` cores.
     """

@@ -168,9 +168,9 @@ def held_out(table: Table, head: str, settings: Settings) -> Held:
 def tune(table: Table, held: Held, values: Sequence[str], head: str, settings: Settings) -> dict[str, float]:
     """Temperature, thresholds and conformal floor of one head, from held-out scores.
 
-    The temperature comes from silver and native labels alike, each set counting the same: a user's hub may follow either
-    habit, and what people labelled is where the model is too sure of itself. Threshold and floor come from silver labels
-    where there are enough: they are in our scheme, and the only ones that mean it. Own passages are too clear for either.
+    The temperature comes from silver and native labels alike, each set counting the same: a user's hub may follow
+    either habit, and on labels by people the model is surer than it should be. Threshold and floor come from silver
+    labels where there are enough: they alone mean our scheme. Own passages are too clear for any of the three.
     """
     real = held.only(~np.isin(held.corpora, ("written", "silver-hard")))
     sets = np.char.add(np.char.add(real.corpora, " "), table.families[real.rows])
