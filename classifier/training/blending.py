@@ -17,7 +17,8 @@ from classifier.training import calibration
 from classifier.training.calibration import Held
 from classifier.training.corpora import identity, sha256
 from classifier.training.fitting import Floats
-from classifier.training.matrices import Table
+from classifier.training.matrices import Table, example_weights
+from classifier.training.recipe import Recipe
 
 SHARES = (0.0, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5)
 """Weights of the linear logits that are tried; the encoder's weigh 1, and the temperature sets the scale."""
@@ -95,17 +96,19 @@ def blended(table: Table, held: Held, head: str, weight: float) -> Held:
 
 
 def share(table: Table, held: Held, head: str) -> float:
-    """The weight of the linear logits that makes silver labels most likely, data sets counting the same."""
+    """The weight of the linear logits that makes silver labels most likely, at the best temperature.
+
+    Data sets count the same, and within them rare values weigh more, as they do when the encoder is trained: how often
+    the works of a hub take a side is not known beforehand, and plain counts favour whatever leans to `neutral`.
+    """
     silver = held.corpora == "silver"
     if not silver.any():
         raise InputError("an encoder is blended and its thresholds are set on silver labels", do="give --silver")
-    part = Held(held.scores[silver], held.allowed[silver], table.families[held.rows[silver]], held.rows[silver])
+    part = held.only(silver)
+    weight = example_weights(table.families[part.rows], part.allowed, 1.0, Recipe().class_balance) / len(part.rows)
 
-    def loss(weight: float) -> float:
-        both = blended(table, part, head, weight)
-        p = calibration.probabilities(both.scores, calibration.temperature(both))
-        right = np.maximum((p * both.allowed).sum(axis=1), 1e-12)
-        return -float(calibration.equal_corpora(both.corpora) @ np.log(right))
+    def loss(linear: float) -> float:
+        return calibration.best_temperature(blended(table, part, head, linear), weight)[1]
 
     return min(SHARES, key=loss)
 

@@ -44,14 +44,18 @@ def equal_corpora(corpora: NDArray[np.str_], balance: float = 1.0) -> Floats:
 
 def temperature(held: Held) -> float:
     """The temperature with the least negative log likelihood of the allowed sets, corpora counting the same."""
-    weight = equal_corpora(held.corpora)
+    return best_temperature(held, equal_corpora(held.corpora))[0]
+
+
+def best_temperature(held: Held, weight: Floats) -> tuple[float, float]:
+    """The temperature with the least negative log likelihood of the allowed sets under row weights, and that loss."""
 
     def loss(log_t: float) -> float:
         p = probabilities(held.scores, float(np.exp(log_t)))
         return -float(weight @ np.log(np.maximum((p * held.allowed).sum(axis=1), 1e-12)))
 
     found = scipy.optimize.minimize_scalar(loss, bounds=(-1.5, 2.5), method="bounded")
-    return round(float(np.exp(found.x)), 4)
+    return round(float(np.exp(found.x)), 4), float(found.fun)
 
 
 def threshold(confidence: Floats, right: Bools, weight: Floats, precision: float, least: int = 30) -> float:
