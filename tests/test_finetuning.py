@@ -42,5 +42,6 @@ def test_training_goes_on_from_given_weights(tmp_path):
     again = train_one("all", rows, rows[:4], tmp_path, recipe, 0)
     assert np.array_equal(first, again), "the same data give the same weights"
     still = recipe._replace(rate=0.0, head_rate=0.0)
-    kept = train_one("more", rows, rows[:4], tmp_path, still, 0, start=tmp_path / "all.pt")
+    kept = train_one("more", rows, rows[:4], None, still, 0, start=tmp_path / "all.pt")
+    assert not (tmp_path / "more.pt").exists()
     assert np.array_equal(kept, again)

@@ -17,7 +17,7 @@ from classifier.judges.local.answer import judge_task
 from classifier.judges.local.encoder import HEADS, Encoder, columns
 from classifier.judges.local.features import Source, read
 from classifier.judges.local.model import LocalModel
-from classifier.judges.local.pieces import LIMIT, Vocabulary
+from classifier.judges.local.pieces import Vocabulary
 from classifier.schema import CitationContext, CitedWork, CitingWork, Pair
 from classifier.training import blending
 from classifier.training.calibration import Held
@@ -64,7 +64,7 @@ def test_home_marks_the_citing_sentence_alone() -> None:
 def test_any_text_keeps_true_offsets_and_the_limit(before: str, after: str) -> None:
     text = f"{before} [[x]] {after}"
     found = ENCODER.vocabulary.encode(Source(text), read(text))
-    assert len(found.ids) == len(found.home) == len(found.spans) <= LIMIT + 6
+    assert len(found.ids) == len(found.home) == len(found.spans) <= ENCODER.settings["pieces"] + 6
     assert all(0 <= a <= b <= len(text) for a, b in found.spans)
 
 
@@ -150,7 +150,27 @@ def test_the_weight_of_the_linear_heads_needs_silver_labels() -> None:
     held = Held(np.zeros((2, 4)), np.ones((2, 4), dtype=bool), np.array(["act", "act"]), np.array([0, 1]))
     table = tabulate([_example(0, "a [[1]]", "background")] * 2, 1)
     with pytest.raises(InputError, match="silver"):
-        blending.share(table, held, "polarity")
+        blending.share(table, held, "polarity", 0.5)
+
+
+@pytest.mark.parametrize(("linear", "encoded", "share"), [(False, True, (0.0, 0.1)), (True, False, (1.0, 1.5))])
+def test_the_blend_trusts_whichever_tells_values_apart(linear: bool, encoded: bool, share: tuple[float, ...]) -> None:
+    draw = np.random.default_rng(0)
+    truth = draw.integers(0, 4, 400)
+    clear = 3.0 * np.eye(4)[truth] + draw.normal(size=(400, 4))
+    noise = draw.normal(size=(400, 4))
+    table = tabulate([_example(i, "a [[1]]", "background") for i in range(400)], 1)
+    logits = np.zeros((400, 13), dtype=np.float32)
+    logits[:, columns("polarity")] = clear if encoded else noise
+    silver = np.array(["silver"] * 400)
+    held = Held(clear if linear else noise, np.eye(4)[truth] > 0, silver, np.arange(400))
+    assert blending.share(table._replace(encoded=logits), held, "polarity", 0.5) in share
+
+
+def test_the_size_of_an_input_is_the_models() -> None:
+    text = "the corpus " * 40 + "of [[1]] " + "we use it " * 40
+    short, long = (Vocabulary(list(SMALL.index), limit).encode(Source(text), read(text)) for limit in (10, 30))
+    assert len(short.ids) < len(long.ids) <= 36
 
 
 def test_training_gives_logits_for_every_passage_and_the_same_weights_twice(tmp_path: Path) -> None:

@@ -19,9 +19,9 @@ from classifier.errors import InputError
 from classifier.judges.local.encoder import HEADS
 from classifier.judges.local.features import Source
 from classifier.judges.local.model import LocalModel
-from classifier.training import calibration, corpora, evaluate, fitting, in_domain
-from classifier.training.corpora import Example
-from classifier.training.train import train, usable
+from classifier.training import calibration, candidates, corpora, evaluate, fitting, in_domain, matrices
+from classifier.training.corpora import POLARITIES, Example
+from classifier.training.train import Settings, train, tune, usable
 
 WORDS = {"background": "was studied by", "uses": "we used the method of", "compares": "our results agree with those of"}
 
@@ -209,38 +209,71 @@ def example(key, text, split="train", corpus="clinical-sentiment"):
     return Example(f"{corpus}:{key}", corpus, corpus, split, Source(text, None, None), allowed, "")
 
 
-def test_in_domain_never_trains_on_what_it_scores():
-    dev = [example("1_a", "We follow [[X]].", "train"), example("2_a", "We  follow [[X]]!", "dev"),
-           example("3_a", "Another [[X]].", "train")]  # fmt: skip
-    ((train, asked),) = in_domain.parts_of(dev, folds=False)
-    assert train.tolist() == [False, False, True], "the same passage under another id is left out"
-    assert asked.tolist() == [False, True, False]
-
-
 def test_in_domain_folds_hold_whole_papers_and_every_row_once():
     rows = [example(f"{paper}_{i}", f"Passage {paper} {i} of [[X]].") for paper in range(40) for i in range(3)]
-    rows += [
-        example(f"paper{paper}>cited{i}_0", f"Passage {paper} {i} of [[Y]].") for paper in range(40) for i in range(3)
-    ]
-    parts = in_domain.parts_of(rows, folds=True)
-    papers = np.array([e.key.split(">")[0].split("_")[0] for e in rows])
+    rows += [example(f"p{paper}>cited{i}_0", f"Passage {paper} {i} of [[Y]].") for paper in range(40) for i in range(3)]
+    rows += [example("again_1", "Passage 7  1 of [[X]]!"), example("again>other_2", "Passage 9 2 of [[Y]].")]
+    parts = in_domain.parts_of(rows)
+    papers = np.array([e.key.split(":")[1].split(">")[0].split("_")[0] for e in rows])
+    prints = np.array([corpora.fingerprint(e.source.text) for e in rows])
     assert (np.sum([asked for _, asked in parts], axis=0) == 1).all()
     for inside, asked in parts:
         assert not set(papers[inside]) & set(papers[asked])
-        assert not (inside & asked).any()
+        assert not set(prints[inside]) & set(prints[asked]), "the same passage under another id is left out"
 
 
-def test_in_domain_refuses_a_network_that_saw_the_set(tmp_path):
-    made_from = {"examples": {"scicite": 5}, "left_out": {"all": [], "a": ["scicite"]}}
+def test_in_domain_refuses_a_network_that_saw_the_set_or_is_not_there(tmp_path):
+    made_from = {"examples": {"scicite": 5, "jurgens-fine": 5}, "left_out": {"all": [], "a": ["scicite"]}}
     (tmp_path / "recipe.json").write_text(json.dumps(made_from))
-    in_domain.check(tmp_path, in_domain.TASKS["scicite"])
-    in_domain.check(tmp_path, in_domain.TASKS["clinical-sentiment"])
+    scicite, arc, clinical = in_domain.TASKS
+    for name in ("a", "all"):
+        (tmp_path / f"{name}.pt").touch()
+    for task in (scicite, clinical):
+        in_domain.check(tmp_path, task)
     with pytest.raises(InputError, match="trained on scicite"):
-        in_domain.check(tmp_path, in_domain.TASKS["scicite"]._replace(network="all"))
+        in_domain.check(tmp_path, scicite._replace(network="all"))
+    with pytest.raises(InputError, match="trained on acl-arc"):
+        in_domain.check(tmp_path, arc)  # jurgens-fine is the same papers
+    (tmp_path / "a.pt").unlink()
+    with pytest.raises(InputError, match="no such network"):
+        in_domain.check(tmp_path, scicite)
+
+
+def held_of(corpora_: list[str], wrong: list[bool]) -> tuple[matrices.Table, calibration.Held]:
+    """Rows with logits (0, 3) on two of four values, right where not `wrong`; the family is the corpus."""
+    scores = np.tile([0.0, 3.0, -9.0, -9.0], (len(wrong), 1))
+    allowed = np.zeros((len(wrong), 4), dtype=bool)
+    allowed[np.arange(len(wrong)), np.where(wrong, 0, 1)] = True
+    names = np.array(corpora_)
+    table = matrices.Table([], np.array([]), sp.csr_matrix((0, 0)), names, names)
+    return table, calibration.Held(scores, allowed, names, np.arange(len(wrong)))
+
+
+def test_own_passages_and_hard_ones_tune_nothing_and_sets_count_the_same():
+    settings = Settings(enough=10)
+    clean = [("silver", i % 10 == 0) for i in range(100)]
+    found = []
+    for extra in ([], [("written", True)] * 500, [("silver-hard", True)] * 500, [("scite-sample(silver)", True)] * 500):
+        table, held = held_of(*zip(*(clean + extra), strict=True))
+        found.append(tune(table, held, POLARITIES, "polarity", settings))
+    assert found[0] == found[1] == found[2] == found[3]
+    counts = []
+    for times in (1, 10):
+        table, held = held_of(*zip(*(clean + [("act", True), ("act", False)] * 50 * times), strict=True))
+        counts.append(tune(table, held, POLARITIES, "polarity", settings)["temperature"])
+    assert counts[0] == pytest.approx(counts[1], rel=1e-3), "a large set counts no more than a small one"
+    assert counts[0] > found[0]["temperature"], "a set on which the model errs more makes it less sure"
+
+
+def test_candidates_without_silver_labels_have_none():
+    rows = [example("1", "a [[X]]", corpus=name) for name in ("silver", "silver-hard", "written", "scicite")]
+    table = matrices.tabulate(rows, 1)
+    left = candidates.rows_for(table, candidates.Candidate(silver=False, written=False))
+    assert table.corpora[left].tolist() == ["scicite"]
 
 
 def test_values_are_summed_within_the_classes_of_a_set():
     p = np.array([[0.1, 0.2, 0.3, 0.4]])
     assert np.allclose(evaluate.grouped(p, np.array((0, 1, 1, 0))), [[0.5, 0.5]])
-    for task in in_domain.TASKS.values():
+    for task in in_domain.TASKS:
         assert len(task.classes) == len(HEADS[task.head])

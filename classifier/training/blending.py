@@ -18,7 +18,6 @@ from classifier.training.calibration import Held
 from classifier.training.corpora import identity, sha256
 from classifier.training.fitting import Floats
 from classifier.training.matrices import Table, example_weights
-from classifier.training.recipe import Recipe
 
 SHARES = (0.0, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5)
 """Weights of the linear logits that are tried; the encoder's weigh 1, and the temperature sets the scale."""
@@ -95,17 +94,19 @@ def blended(table: Table, held: Held, head: str, weight: float) -> Held:
     return held._replace(scores=mixed(table, held.rows, held.scores, head, weight))
 
 
-def share(table: Table, held: Held, head: str) -> float:
+def share(table: Table, held: Held, head: str, class_balance: float) -> float:
     """The weight of the linear logits that makes silver labels most likely, at the best temperature.
 
-    Data sets count the same, and within them rare values weigh more, as they do when the encoder is trained: how often
-    the works of a hub take a side is not known beforehand, and plain counts favour whatever leans to `neutral`.
+    Data sets count the same, and within them a value of m rows m^(1 - `class_balance`), as when the encoder is trained:
+    how often the works of a hub take a side is not known beforehand, and plain counts favour what leans to `neutral`.
     """
     silver = held.corpora == "silver"
     if not silver.any():
         raise InputError("an encoder is blended and its thresholds are set on silver labels", do="give --silver")
     part = held.only(silver)
-    weight = example_weights(table.families[part.rows], part.allowed, 1.0, Recipe().class_balance) / len(part.rows)
+    families = table.families[part.rows]
+    rare = example_weights(families, part.allowed, 0.0, class_balance)
+    weight = calibration.equal_corpora(families) * rare / by_set(rare, families)
 
     def loss(linear: float) -> float:
         return calibration.best_temperature(blended(table, part, head, linear), weight)[1]
@@ -113,13 +114,21 @@ def share(table: Table, held: Held, head: str) -> float:
     return min(SHARES, key=loss)
 
 
-def install(folder: Path, out: Path, blend: Mapping[str, float], tuned: Mapping[str, Mapping[str, float]]) -> None:
-    """Copy the encoder's files to `out/encoder` and write how it is blended, with thresholds, beside them."""
+def by_set(weight: Floats, families: NDArray[np.str_]) -> Floats:
+    """The mean weight in each row's data set."""
+    _, code, sizes = np.unique(families, return_inverse=True, return_counts=True)
+    return np.asarray((np.bincount(code, weights=weight) / sizes)[code], dtype=np.float64)
+
+
+def install(
+    folder: Path, out: Path, pieces: int, blend: Mapping[str, float], tuned: Mapping[str, Mapping[str, float]]
+) -> None:
+    """Copy the encoder's files to `out/encoder` and write its input's size, blend and thresholds beside them."""
     target = out / "encoder"
     target.mkdir(parents=True, exist_ok=True)
     for name in FILES:
         shutil.copyfile(folder / name, target / name)
-    settings = {"blend": dict(blend), **described(tuned)}
+    settings = {"pieces": pieces, "blend": dict(blend), **described(tuned)}
     (target / "encoder.json").write_text(json.dumps(settings, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 

@@ -71,9 +71,9 @@ def settings_for(candidate: Candidate) -> Settings:
 def rows_for(table: matrices.Table, candidate: Candidate) -> np.ndarray[Any, np.dtype[np.bool_]]:
     """Which rows the candidate trains on."""
     kept = np.array([usable(e, candidate.everything) for e in table.examples], dtype=bool)
-    for name, wanted in (("silver", candidate.silver), ("written", candidate.written)):
+    for names, wanted in ((("silver", "silver-hard"), candidate.silver), (("written",), candidate.written)):
         if not wanted:
-            kept &= table.corpora != name
+            kept &= ~np.isin(table.corpora, names)
     return kept
 
 

@@ -44,7 +44,7 @@ def make(
     recipe: Recipe | None = None,
     workers: int = 2,
 ) -> None:
-    """Write `encoder.onnx`, `pieces.txt`, `held-out.npz` and `recipe.json` into `out`; an hour or two on two cores."""
+    """Write `encoder.onnx`, `pieces.txt`, `held-out.npz`, `recipe.json` and the networks' `.pt` into `out`; an hour."""
     from classifier.training.finetuning import logits_of
     from classifier.training.network import base_folder, finish
 
@@ -53,7 +53,7 @@ def make(
     examples = corpora.load(files) + corpora.load_own(extra, files)
     out.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(base_folder() / "vocab.txt", out / "pieces.txt")
-    rows = rows_of(examples, Vocabulary.load(out / "pieces.txt"))
+    rows = rows_of(examples, Vocabulary.load(out / "pieces.txt", recipe.pieces))
     train = chosen(examples, np.array([usable(e, everything) for e in examples], dtype=bool), recipe)
     held = train_all(rows, train, out, recipe, seed, workers)
     names = [corpora.identity(e) for e in examples]

@@ -26,7 +26,7 @@ from classifier.training.recipe import Recipe, Row
 
 Floats = NDArray[np.float64]
 PLAIN = "silver"
-"""The corpus without an offset: labelled in our own scheme, and what calibration is fitted on."""
+"""The corpus without an offset: labelled in our own scheme, and what thresholds are set on."""
 
 
 def weights_of(rows: Sequence[Row], head: str, recipe: Recipe) -> Floats:
@@ -46,12 +46,12 @@ def train_one(
     name: str,
     rows: Sequence[Row],
     asked: Sequence[Row],
-    out: Path,
+    out: Path | None,
     recipe: Recipe,
     seed: int,
     start: Path | None = None,
 ) -> NDArray[np.float32]:
-    """Train one network on `rows`, keep its weights in `out/NAME.pt`, and return its logits for `asked`.
+    """Train one network on `rows`, keep its weights in `out/NAME.pt` if there is an `out`; its logits for `asked`.
 
     start: weights to go on from; else the base model's.
     """
@@ -111,7 +111,8 @@ def train_one(
                     file=sys.stderr,
                     flush=True,
                 )
-    torch.save(network.state_dict(), out / f"{name}.pt")
+    if out is not None:
+        torch.save(network.state_dict(), out / f"{name}.pt")
     return _logits(network, asked)
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from classifier.judges.local.encoder import HEADS
 from classifier.judges.local.features import read
-from classifier.judges.local.pieces import Vocabulary
+from classifier.judges.local.pieces import LIMIT, Vocabulary
 from classifier.training.corpora import OWN, Example
 
 
@@ -19,6 +19,7 @@ class Recipe(NamedTuple):
     """What was chosen, on silver labels of left-out data sets and the dev half of the gold (docs/decisions)."""
 
     layers: int = 4
+    pieces: int = LIMIT
     frozen: int = 1
     epochs: int = 3
     rate: float = 2e-4

@@ -83,9 +83,12 @@ def train(
         logits = blending.HeldOut.load(encoder_folder)
         logits.check(made_from["files"], everything, seed)
         table, watched = logits.beside(table), logits.beside(watched)
-        settings = replace(settings, blend={head: blending.share(table, held[head], head) for head in HEADS})
+        recipe = logits.made_from["recipe"]
+        shares = {head: blending.share(table, held[head], head, recipe["class_balance"]) for head in HEADS}
+        settings = replace(settings, blend=shares)
         both = {head: blending.blended(table, held[head], head, settings.blend[head]) for head in HEADS}
-        blending.install(encoder_folder, out, settings.blend, tune_all(table, both, watched, heads, settings))
+        tuned_both = tune_all(table, both, watched, heads, settings)
+        blending.install(encoder_folder, out, recipe["pieces"], settings.blend, tuned_both)
         made_from["encoder"] = logits.made_from
     return write(out, table, heads, tuned, settings.families, made_from)
 
@@ -168,15 +171,15 @@ def held_out(table: Table, head: str, settings: Settings) -> Held:
 def tune(table: Table, held: Held, values: Sequence[str], head: str, settings: Settings) -> dict[str, float]:
     """Temperature, thresholds and conformal floor of one head, from held-out scores.
 
-    The temperature comes from silver and native labels alike, each set counting the same: a user's hub may follow
-    either habit, and on labels by people the model is surer than it should be. Threshold and floor come from silver
-    labels where there are enough: they alone mean our scheme. Own passages are too clear for any of the three.
+    The temperature comes from silver labels and labels by people alike, each set counting the same: a user's hub may
+    follow either habit, and on labels by people the model is surer than it should be. Threshold and floor come from
+    silver labels where there are enough: they alone mean our scheme. Own passages are too clear for any of the three.
     """
-    real = held.only(~np.isin(held.corpora, ("written", "silver-hard")))
+    real = held.only(~np.isin(held.corpora, ("written", "silver-hard", "scite-sample(silver)")))
     sets = np.char.add(np.char.add(real.corpora, " "), table.families[real.rows])
     found = {"temperature": calibration.temperature(real._replace(corpora=sets))}
     own = held.corpora == "silver"
-    held = held.only(own if own.sum() >= settings.enough else held.corpora != "written")
+    held = held.only(own) if own.sum() >= settings.enough else real
     p = calibration.probabilities(held.scores, found["temperature"])
     weight = calibration.equal_corpora(held.corpora)
     best = p.argmax(axis=1)

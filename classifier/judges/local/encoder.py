@@ -63,7 +63,7 @@ class Encoder:
 
         try:
             self.settings: dict[str, Any] = json.loads((folder / "encoder.json").read_text(encoding="utf-8"))
-            self.vocabulary = Vocabulary.load(folder / "pieces.txt")
+            self.vocabulary = Vocabulary.load(folder / "pieces.txt", int(self.settings["pieces"]))
             model = (folder / "encoder.onnx").read_bytes()
             options = onnxruntime.SessionOptions()
             options.intra_op_num_threads = options.inter_op_num_threads = 1

@@ -15,7 +15,7 @@ from classifier.judges.local.features import Passage, Source, section_kind, titl
 from classifier.judges.local.tokens import CITATION, FORMULA, NUMBER, TARGET, Token
 
 LIMIT = 96
-"""Pieces of text an input holds; the citing sentence first, then its neighbours."""
+"""Pieces of text an input holds, unless the model says otherwise; the citing sentence first, then its neighbours."""
 LONGEST = 100
 """Letters of a word that is still split; the search for pieces takes the cube of its length."""
 _MARKS = {form: f"[unused{i}]" for i, form in enumerate((TARGET, CITATION, FORMULA, NUMBER), 1)}
@@ -36,15 +36,16 @@ class Pieces(NamedTuple):
 class Vocabulary:
     """The encoder's word pieces: a text file, one piece a line, its line number its id."""
 
-    def __init__(self, pieces: Sequence[str]) -> None:
+    def __init__(self, pieces: Sequence[str], limit: int = LIMIT) -> None:
+        self.limit = limit
         self.index = {piece: i for i, piece in enumerate(pieces)}
         self.opens, self.closes, self.unknown = (self.index[p] for p in ("[CLS]", "[SEP]", "[UNK]"))
         self._split = lru_cache(maxsize=50_000)(self._split_word)
 
     @classmethod
-    def load(cls, path: Path) -> Vocabulary:
-        """The vocabulary in `path`."""
-        return cls(path.read_text(encoding="utf-8").rstrip("\n").split("\n"))
+    def load(cls, path: Path, limit: int = LIMIT) -> Vocabulary:
+        """The vocabulary in `path`, for inputs of `limit` pieces."""
+        return cls(path.read_text(encoding="utf-8").rstrip("\n").split("\n"), limit)
 
     def _split_word(self, word: str) -> tuple[int, ...]:
         """The pieces of a word, or the unknown piece where some part has none or the word is no word."""
@@ -64,11 +65,11 @@ class Vocabulary:
         return tuple(found)
 
     def encode(self, source: Source, passage: Passage) -> Pieces:
-        """Marks of section and hub title, then the pieces nearest to the mention, at most `LIMIT`."""
+        """Marks of section and hub title, then the pieces nearest to the mention, at most `limit`."""
         around = [f"s {section_kind(source.section)}", *(f"t {kind}" for kind in title_kinds(source.hub_title))]
         first, after = passage.sentences[passage.home]
         split = [self._token(source.text, token) for token in passage.tokens]
-        low, high = _window([len(p) for p in split], first, after, passage.targets)
+        low, high = _window([len(p) for p in split], first, after, passage.targets, self.limit)
         ids = [self.opens, *(self.index[_AROUND[name]] for name in around)]
         home, spans = [0] * len(ids), [(0, 0)] * len(ids)
         for i in range(low, high):
@@ -85,17 +86,17 @@ class Vocabulary:
         return self._split(text[token.start : token.end].lower().replace("’", "'"))
 
 
-def _window(sizes: Sequence[int], first: int, after: int, targets: Sequence[int]) -> tuple[int, int]:
-    """Tokens `[low, high)` that fit `LIMIT`: grown from the mention through its sentence, then to both sides."""
+def _window(sizes: Sequence[int], first: int, after: int, targets: Sequence[int], limit: int) -> tuple[int, int]:
+    """Tokens `[low, high)` that fit `limit`: grown from the mention through its sentence, then to both sides."""
     low = high = targets[0] if targets else first
     used = 0
     for floor, ceiling in ((first, after), (0, len(sizes))):
         while low > floor or high < ceiling:
             grown = used
-            if high < ceiling and used + sizes[high] <= LIMIT:
+            if high < ceiling and used + sizes[high] <= limit:
                 used += sizes[high]
                 high += 1
-            if low > floor and used + sizes[low - 1] <= LIMIT:
+            if low > floor and used + sizes[low - 1] <= limit:
                 low -= 1
                 used += sizes[low]
             if used == grown:
