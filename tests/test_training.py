@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from classifier.judges.local.features import Source
 from classifier.judges.local.model import LocalModel
 from classifier.training import calibration, candidates, corpora, evaluate, fitting, in_domain, matrices
 from classifier.training.corpora import POLARITIES, Example
-from classifier.training.train import Settings, train, tune, usable
+from classifier.training.train import Settings, Shown, train, tune, tune_stances, usable
 
 WORDS = {"background": "was studied by", "uses": "we used the method of", "compares": "our results agree with those of"}
 
@@ -239,14 +240,14 @@ def test_in_domain_refuses_a_network_that_saw_the_set_or_is_not_there(tmp_path):
         in_domain.check(tmp_path, scicite)
 
 
-def held_of(corpora_: list[str], wrong: list[bool]) -> tuple[matrices.Table, calibration.Held]:
+def shown_of(corpora_: list[str], wrong: list[bool]) -> Shown:
     """Rows with logits (0, 3) on two of four values, right where not `wrong`; the family is the corpus."""
     scores = np.tile([0.0, 3.0, -9.0, -9.0], (len(wrong), 1))
     allowed = np.zeros((len(wrong), 4), dtype=bool)
     allowed[np.arange(len(wrong)), np.where(wrong, 0, 1)] = True
     names = np.array(corpora_)
     table = matrices.Table([], np.array([]), sp.csr_matrix((0, 0)), names, names)
-    return table, calibration.Held(scores, allowed, names, np.arange(len(wrong)))
+    return Shown(table, calibration.Held(scores, allowed, names, np.arange(len(wrong))))
 
 
 def test_own_passages_and_hard_ones_tune_nothing_and_sets_count_the_same():
@@ -254,15 +255,31 @@ def test_own_passages_and_hard_ones_tune_nothing_and_sets_count_the_same():
     clean = [("silver", i % 10 == 0) for i in range(100)]
     found = []
     for extra in ([], [("written", True)] * 500, [("silver-hard", True)] * 500, [("scite-sample(silver)", True)] * 500):
-        table, held = held_of(*zip(*(clean + extra), strict=True))
-        found.append(tune(table, held, POLARITIES, "polarity", settings))
+        seen = shown_of(*zip(*(clean + extra), strict=True))
+        found.append(tune([seen], POLARITIES, "polarity", settings))
     assert found[0] == found[1] == found[2] == found[3]
     counts = []
     for times in (1, 10):
-        table, held = held_of(*zip(*(clean + [("act", True), ("act", False)] * 50 * times), strict=True))
-        counts.append(tune(table, held, POLARITIES, "polarity", settings)["temperature"])
+        seen = shown_of(*zip(*clean, strict=True)), shown_of(["athar"] * 100 * times, [True, False] * 50 * times)
+        counts.append(tune(seen, POLARITIES, "polarity", settings)["temperature"])
     assert counts[0] == pytest.approx(counts[1], rel=1e-3), "a large set counts no more than a small one"
-    assert counts[0] > found[0]["temperature"], "a set on which the model errs more makes it less sure"
+    assert counts[0] > found[0]["temperature"], "a set outside the training data on which it errs makes it less sure"
+
+
+def test_one_threshold_holds_on_silver_labels_and_on_labels_by_people():
+    """With the encoder: silver labels would allow 0.6; on people's labels three in four are right from 0.9 on."""
+    settings = Settings(enough=100, blend={"polarity": 0.0})
+
+    def part(name: str, sure: Sequence[float], right: Sequence[bool]) -> Shown:
+        shown = shown_of([name] * len(right), [not r for r in right])
+        p = np.array(sure)
+        scores = np.log(np.stack([1 - p, p, np.full(len(p), 1e-9), np.full(len(p), 1e-9)], axis=1))
+        return Shown(shown.table, shown.held._replace(scores=scores))
+
+    silver = part("silver", [0.6, 0.95] * 100, [True, True] * 100)
+    people = part("athar", [0.6, 0.9] * 200, [False, True, False, True, False, True, False, False] * 50)
+    assert tune_stances([silver], 1.0, settings)["supporting/evidence"] == pytest.approx(0.6)
+    assert tune_stances([silver, people], 1.0, settings)["supporting/evidence"] == pytest.approx(0.9)
 
 
 def test_candidates_without_silver_labels_have_none():

@@ -8,7 +8,6 @@ temperatures for a corpus are found without it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -115,6 +114,7 @@ class Unseen:
         self.table, self.settings = table, settings
         self.train = train_rows
         self._held: dict[str, Held] = {}
+        self._watched: dict[str, Held] = {}
         self._fits: Fits = {} if fits is None else fits
 
     def held(self, head: str) -> Held:
@@ -145,23 +145,24 @@ class Unseen:
         held = self.held(head)
         other = self.table.families[held.rows] != family
         fitted = self._without(head, str(family))
-        rest = held.only(other)
-        tuned = tune(self.table, rest, HEADS[head], head, self.settings)
+        rest, away = held.only(other), self.watched(head)
+        away = away.only(self.table.families[away.rows] != family)
+        seen = (Shown(self.table, rest), Shown(self.table, away))
+        tuned = tune(seen, HEADS[head], head, self.settings)
         if head == "polarity":
-            away = self.watched.only(self.table.families[self.watched.rows] != family)
-            seen = [Shown(self.table, rest), Shown(self.table, away)]
             tuned |= tune_stances(seen, tuned["temperature"], self.settings)
         raw = score(self.table, rows, fitted, head, self.settings)
         return Scores(rows, calibration.probabilities(raw, tuned["temperature"]), tuned)
 
-    @cached_property
-    def watched(self) -> Held:
-        """Polarity rows that are not trained on, scored by the model of all training rows: for thresholds only."""
-        rows = rows_of(self.table, "polarity")
-        usual = np.array([usable(self.table.examples[i], everything=True) for i in rows], dtype=bool)
-        rows = rows[~self.train[rows] & usual]
-        raw = score(self.table, rows, self._without("polarity", ""), "polarity", self.settings)
-        return Held(raw, self._allowed(rows, "polarity"), self.table.corpora[rows], rows)
+    def watched(self, head: str) -> Held:
+        """Labelled rows that are not trained on, scored by the model of all training rows: for tuning only."""
+        if head not in self._watched:
+            rows = rows_of(self.table, head)
+            usual = np.array([usable(self.table.examples[i], everything=True) for i in rows], dtype=bool)
+            rows = rows[~self.train[rows] & usual]
+            raw = score(self.table, rows, self._without(head, ""), head, self.settings)
+            self._watched[head] = Held(raw, self._allowed(rows, head), self.table.corpora[rows], rows)
+        return self._watched[head]
 
     def _rows(self, head: str) -> NDArray[np.int64]:
         return rows_of(self.table, head)[self.train[rows_of(self.table, head)]]

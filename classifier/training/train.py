@@ -97,9 +97,11 @@ def tune_all(
     table: Table, held: Mapping[str, Held], watched: Table, heads: Mapping[str, HeadFit], settings: Settings
 ) -> dict[str, dict[str, float]]:
     """Temperature, thresholds and floor of each head, and under `stance` the threshold of each kind of stance."""
-    tuned = {head: tune(table, held[head], values, head, settings) for head, values in HEADS.items()}
-    seen = [Shown(table, held["polarity"]), Shown(watched, scored(watched, heads["polarity"], settings))]
-    tuned["stance"] = tune_stances(seen, tuned["polarity"]["temperature"], settings)
+    seen = {
+        head: (Shown(table, held[head]), Shown(watched, scored(watched, heads[head], head, settings))) for head in HEADS
+    }
+    tuned = {head: tune(seen[head], values, head, settings) for head, values in HEADS.items()}
+    tuned["stance"] = tune_stances(seen["polarity"], tuned["polarity"]["temperature"], settings)
     return tuned
 
 
@@ -168,18 +170,24 @@ def held_out(table: Table, head: str, settings: Settings) -> Held:
     return Held(np.concatenate(parts), allowed, table.corpora[kept], kept)
 
 
-def tune(table: Table, held: Held, values: Sequence[str], head: str, settings: Settings) -> dict[str, float]:
-    """Temperature, thresholds and conformal floor of one head, from held-out scores.
+class Shown(NamedTuple):
+    """Scores of rows of a table by models that never saw their family."""
+
+    table: Table
+    held: Held
+
+
+def tune(seen: Sequence[Shown], values: Sequence[str], head: str, settings: Settings) -> dict[str, float]:
+    """Temperature, thresholds and conformal floor of one head, from held-out scores; the training data's come first.
 
     The temperature comes from silver labels and labels by people alike, each set counting the same: a user's hub may
     follow either habit, and on labels by people the model is surer than it should be. Threshold and floor come from
     silver labels where there are enough: they alone mean our scheme. Own passages are too clear for any of the three.
     """
-    real = held.only(~np.isin(held.corpora, ("written", "silver-hard", "scite-sample(silver)")))
-    sets = np.char.add(np.char.add(real.corpora, " "), table.families[real.rows])
-    found = {"temperature": calibration.temperature(real._replace(corpora=sets))}
-    own = held.corpora == "silver"
-    held = held.only(own) if own.sum() >= settings.enough else real
+    parts = [_real(part) for part in seen]
+    held, own = seen[0].held, seen[0].held.corpora == "silver"
+    held = held.only(own) if own.sum() >= settings.enough else parts[0]
+    found = {"temperature": calibration.temperature(Held(*map(np.concatenate, zip(*parts, strict=True))))}
     p = calibration.probabilities(held.scores, found["temperature"])
     weight = calibration.equal_corpora(held.corpora)
     best = p.argmax(axis=1)
@@ -196,18 +204,17 @@ def tune(table: Table, held: Held, values: Sequence[str], head: str, settings: S
     return found
 
 
-class Shown(NamedTuple):
-    """Scores of rows of a table by models that never saw their family."""
+def _real(part: Shown) -> Held:
+    """Passages from papers with labels by people or silver ones; `corpora` then tells a silver set's data set too."""
+    held = part.held.only(~np.isin(part.held.corpora, ("written", "silver-hard", "scite-sample(silver)")))
+    return held._replace(corpora=np.char.add(np.char.add(held.corpora, " "), part.table.families[held.rows]))
 
-    table: Table
-    held: Held
 
-
-def scored(watched: Table, fitted: HeadFit, settings: Settings) -> Held:
-    """Rows with a polarity of data sets outside the training data, scored by the model trained on all of it."""
-    rows = rows_of(watched, "polarity")
-    allowed = matrices.allowed_matrix([watched.examples[i] for i in rows], "polarity", POLARITIES)
-    return Held(score(watched, rows, fitted, "polarity", settings), allowed, watched.corpora[rows], rows)
+def scored(watched: Table, fitted: HeadFit, head: str, settings: Settings) -> Held:
+    """Labelled rows of data sets outside the training data, scored by the model trained on all of it."""
+    rows = rows_of(watched, head)
+    allowed = matrices.allowed_matrix([watched.examples[i] for i in rows], head, HEADS[head])
+    return Held(score(watched, rows, fitted, head, settings), allowed, watched.corpora[rows], rows)
 
 
 def tune_stances(shown: Sequence[Shown], temperature: float, settings: Settings) -> dict[str, float]:
@@ -215,8 +222,9 @@ def tune_stances(shown: Sequence[Shown], temperature: float, settings: Settings)
 
     Data sets of the evidence tradition call every assessment neutral, and those of sentiment rarely count agreement, so
     each kind is tuned on its own tradition and on silver labels. With the encoder, which is trained mostly on our
-    scheme, one threshold serves all kinds, set on silver labels: the only ones that mean what we mean by a stance. Data
-    sets count the same there, as a user's hub is a data set of its own: of SciCite's stances far more are told rightly.
+    scheme, one threshold serves all kinds: the lowest that is precise enough both on silver labels, data sets counting
+    the same (a user's hub is a data set of its own, and of SciCite's stances far more are told rightly), and on all
+    passages labelled by people, whose habits differ too much to count set by set.
     """
     scores = np.concatenate([part.held.scores for part in shown])
     allowed = np.concatenate([part.held.allowed for part in shown])
@@ -232,6 +240,10 @@ def tune_stances(shown: Sequence[Shown], temperature: float, settings: Settings)
         rows = silver[p[silver].argmax(axis=1) > 0]
         weight = share[rows]
         one = calibration.threshold(p[rows].max(axis=1), right[rows], weight, settings.stance_precision)
+        people = np.flatnonzero(np.isin(names, tuple(_TUNED_ON - {"silver"})) & (p.argmax(axis=1) > 0))
+        if len(people) >= settings.enough:
+            sure = (p[people].max(axis=1), right[people], np.ones(len(people)))
+            one = max(one, calibration.threshold(*sure, settings.stance_precision))
         return dict.fromkeys(stances.GATES, one)
     kinds: list[str] = []
     for part in shown:
