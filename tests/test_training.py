@@ -266,6 +266,11 @@ def test_own_passages_and_hard_ones_tune_nothing_and_sets_count_the_same():
     assert counts[0] > found[0]["temperature"], "a set outside the training data on which it errs makes it less sure"
 
 
+def test_own_passages_alone_are_refused():
+    with pytest.raises(InputError, match="nothing but own passages"):
+        tune([shown_of(["written"] * 20, [False] * 20)], POLARITIES, "polarity", Settings())
+
+
 def test_one_threshold_holds_on_silver_labels_and_on_labels_by_people():
     """With the encoder: silver labels would allow 0.6; on people's labels three in four are right from 0.9 on."""
     settings = Settings(enough=100, blend={"polarity": 0.0})

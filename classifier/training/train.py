@@ -186,7 +186,11 @@ def tune(seen: Sequence[Shown], values: Sequence[str], head: str, settings: Sett
     """
     parts = [_real(part) for part in seen]
     held, own = seen[0].held, seen[0].held.corpora == "silver"
-    held = held.only(own) if own.sum() >= settings.enough else parts[0]
+    held = held.only(own if own.sum() >= settings.enough else ~np.isin(held.corpora, ("written", "silver-hard")))
+    if not len(held.rows):
+        raise InputError(
+            f"{head}: nothing but own passages to set thresholds on", do="give --data with labels, or --silver"
+        )
     found = {"temperature": calibration.temperature(Held(*map(np.concatenate, zip(*parts, strict=True))))}
     p = calibration.probabilities(held.scores, found["temperature"])
     weight = calibration.equal_corpora(held.corpora)
