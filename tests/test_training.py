@@ -223,10 +223,18 @@ def test_in_domain_folds_hold_whole_papers_and_every_row_once():
         assert not set(prints[inside]) & set(prints[asked]), "the same passage under another id is left out"
 
 
+def test_the_published_split_keeps_the_same_text_out_of_training():
+    rows = [example("1_a", "We follow [[X]].", "train"), example("2_a", "We  follow [[X]]!", "dev"),
+            example("3_a", "Another [[X]].", "train")]  # fmt: skip
+    ((train, asked),) = in_domain.parts_of(rows, folds=False)
+    assert train.tolist() == [False, False, True]
+    assert asked.tolist() == [False, True, False]
+
+
 def test_in_domain_refuses_a_network_that_saw_the_set_or_is_not_there(tmp_path):
     made_from = {"examples": {"scicite": 5, "jurgens-fine": 5}, "left_out": {"all": [], "a": ["scicite"]}}
     (tmp_path / "recipe.json").write_text(json.dumps(made_from))
-    scicite, arc, clinical = in_domain.TASKS
+    scicite, arc, clinical = (in_domain.TASKS[k] for k in ("scicite", "acl-arc", "clinical-sentiment"))
     for name in ("a", "all"):
         (tmp_path / f"{name}.pt").touch()
     for task in (scicite, clinical):
@@ -297,5 +305,5 @@ def test_candidates_without_silver_labels_have_none():
 def test_values_are_summed_within_the_classes_of_a_set():
     p = np.array([[0.1, 0.2, 0.3, 0.4]])
     assert np.allclose(evaluate.grouped(p, np.array((0, 1, 1, 0))), [[0.5, 0.5]])
-    for task in in_domain.TASKS:
+    for task in in_domain.TASKS.values():
         assert len(task.classes) == len(HEADS[task.head])
