@@ -96,7 +96,9 @@ def run(task: Task, examples: Sequence[Example], encoder: Path, seed: int) -> di
 
     mine = [e for e in examples if e.corpus == task.corpus and task.head in e.allowed and e.split != "test"]
     check(encoder, task)
-    rows = [r._replace(corpus=PLAIN) for r in rows_of(mine, Vocabulary.load(encoder / "pieces.txt"))]  # no offset
+    pieces = json.loads((encoder / "recipe.json").read_text(encoding="utf-8"))["recipe"]["pieces"]
+    vocabulary = Vocabulary.load(encoder / "pieces.txt", pieces)
+    rows = [r._replace(corpus=PLAIN) for r in rows_of(mine, vocabulary)]  # no offset
     settings = replace(Settings(), min_families=1)
     table = matrices.tabulate(mine, settings.min_count)
     numbers = np.array(task.classes)

@@ -182,16 +182,18 @@ def tune(seen: Sequence[Shown], values: Sequence[str], head: str, settings: Sett
 
     The temperature comes from silver labels and labels by people alike, each set counting the same: a user's hub may
     follow either habit, and on labels by people the model is surer than it should be. Threshold and floor come from
-    silver labels where there are enough: they alone mean our scheme. Own passages are too clear for any of the three.
+    silver labels where there are enough, counted by the passage: they alone mean our scheme. Own passages are too clear
+    for any of the three.
     """
     parts = [_real(part) for part in seen]
     held, own = seen[0].held, seen[0].held.corpora == "silver"
     held = held.only(own if own.sum() >= settings.enough else ~np.isin(held.corpora, ("written", "silver-hard")))
-    if not len(held.rows):
+    real = Held(*map(np.concatenate, zip(*parts, strict=True)))
+    if not len(held.rows) or not len(real.rows):
         raise InputError(
             f"{head}: nothing but own passages to set thresholds on", do="give --data with labels, or --silver"
         )
-    found = {"temperature": calibration.temperature(Held(*map(np.concatenate, zip(*parts, strict=True))))}
+    found = {"temperature": calibration.temperature(real)}
     p = calibration.probabilities(held.scores, found["temperature"])
     weight = calibration.equal_corpora(held.corpora)
     best = p.argmax(axis=1)
@@ -226,9 +228,10 @@ def tune_stances(shown: Sequence[Shown], temperature: float, settings: Settings)
 
     Data sets of the evidence tradition call every assessment neutral, and those of sentiment rarely count agreement, so
     each kind is tuned on its own tradition and on silver labels. With the encoder, which is trained mostly on our
-    scheme, one threshold serves all kinds: the lowest that is precise enough both on silver labels, data sets counting
-    the same (a user's hub is a data set of its own, and of SciCite's stances far more are told rightly), and on all
-    passages labelled by people, whose habits differ too much to count set by set.
+    scheme, one threshold serves all kinds: the higher of the lowest that is precise enough on silver labels, data sets
+    counting the same (a user's hub is a data set of its own, and of SciCite's stances far more are told rightly), and
+    the lowest that is on all passages labelled by people, whose habits differ too much to count set by set. Precision
+    need not rise with the threshold, so at the higher one the other may fall a little short again.
     """
     scores = np.concatenate([part.held.scores for part in shown])
     allowed = np.concatenate([part.held.allowed for part in shown])
