@@ -15,11 +15,14 @@ pytest.importorskip("scipy", reason="training needs the dependency group train")
 import numpy as np
 import scipy.optimize
 import scipy.sparse as sp
+from typer.testing import CliRunner
 
+from classifier.cli import app
 from classifier.errors import InputError
 from classifier.judges.local.encoder import HEADS
 from classifier.judges.local.features import Source
 from classifier.judges.local.model import LocalModel
+from classifier.judges.local.stances import GATES
 from classifier.training import calibration, candidates, corpora, evaluate, fitting, in_domain, matrices
 from classifier.training.corpora import POLARITIES, Example
 from classifier.training.train import Settings, Shown, train, tune, tune_stances, usable
@@ -65,6 +68,14 @@ def test_training_twice_gives_the_same_bytes_and_a_model_that_works(data: Path, 
     assert p["uses_method"] + p["uses_data"] + p["extends"] > p["background"]
     assert set(report.manifest["files"]) == {p.name for p in data.iterdir()}
     assert report.size == sum(p.stat().st_size for p in (tmp_path / "one").iterdir())
+
+
+def test_a_model_that_asserts_no_stance_says_so(data: Path, tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["train", "--data", str(data), "--out", str(tmp_path / "model")])
+    assert done.exit_code == 0, done.output
+    limits = LocalModel.load(tmp_path / "model").settings["thresholds"]
+    assert all(limits[kind] > 1 for kind in GATES)
+    assert "asserts no stance" in done.stderr
 
 
 def test_silver_labels_are_looked_up_and_written_passages_carry_their_text(data: Path, tmp_path: Path) -> None:

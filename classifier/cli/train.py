@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from classifier.cli.terminal import out
+from classifier.cli.terminal import out, say
 from classifier.errors import SettingsError
 
 
@@ -32,7 +32,13 @@ def train(
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Seed of the encoder; recorded in the manifest.")] = 0,
 ) -> None:
-    """Train the embedded judge on --data and write its files, the same bytes for the same data."""
+    """Train the embedded judge on --data and write its files, the same bytes for the same data.
+
+    It says so where no threshold makes three stances in four right, so that the model would assert none.
+    """
+    from classifier.judges.local.model import LocalModel
+    from classifier.judges.local.stances import GATES
+
     extra = "train" if encoder is None else "train-encoder"
     try:
         from classifier.training.train import train as trained
@@ -52,3 +58,6 @@ def train(
         f"{report.out}: {report.size} bytes; `classify run --judge local --local-model {report.out}` uses it",
         markup=False,
     )
+    limits = LocalModel.load(report.out).settings["thresholds"]
+    if all(limits[kind] > 1 for kind in GATES):
+        say("note: on sets left out no threshold makes three stances in four right, so this model asserts no stance")
