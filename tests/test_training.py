@@ -26,6 +26,7 @@ from classifier.judges.local.stances import GATES
 from classifier.training import calibration, candidates, corpora, evaluate, fitting, in_domain, matrices
 from classifier.training.corpora import POLARITIES, Example
 from classifier.training.train import Settings, Shown, train, tune, tune_stances, usable
+from tests.paths import SHARED
 
 WORDS = {"background": "was studied by", "uses": "we used the method of", "compares": "our results agree with those of"}
 
@@ -290,7 +291,7 @@ def test_own_passages_alone_are_refused():
         tune([shown_of(["written"] * 20, [False] * 20)], POLARITIES, "polarity", Settings())
 
 
-def test_one_threshold_holds_on_silver_labels_and_on_labels_by_people():
+def test_the_threshold_is_the_higher_of_that_for_silver_labels_and_that_for_labels_by_people():
     """With the encoder: silver labels would allow 0.6; on people's labels three in four are right from 0.9 on."""
     settings = Settings(enough=100, blend={"polarity": 0.0})
 
@@ -318,3 +319,12 @@ def test_values_are_summed_within_the_classes_of_a_set():
     assert np.allclose(evaluate.grouped(p, np.array((0, 1, 1, 0))), [[0.5, 0.5]])
     for task in in_domain.TASKS.values():
         assert len(task.classes) == len(HEADS[task.head])
+
+
+@pytest.mark.skipif(not (SHARED / "bench").is_dir(), reason="no ../shared/bench: the public data sets are not at hand")
+@pytest.mark.parametrize(("name", "said"), [("scicite", "561 of 916"), ("acl_arc", "111 of 114")])
+def test_how_many_published_dev_passages_are_from_papers_of_the_training_part(name: str, said: str) -> None:
+    train_part, dev = (corpora.load([SHARED / "bench" / f"{name}_{part}.jsonl"]) for part in ("train", "dev"))
+    papers = {in_domain.paper_of(e) for e in train_part}
+    assert f"{sum(in_domain.paper_of(e) in papers for e in dev)} of {len(dev)}" == said
+    assert said.split(" of ")[0] in in_domain.ABOUT

@@ -182,11 +182,10 @@ def _own_example(row: Mapping[str, object], base: Mapping[str, object], path: Pa
     written = "text" in row
     dataset = "written" if written else str(row["dataset"])
     name = "written" if written else "silver-hard" if row.get("drawn") == "hard" else "silver"
-    family = CORPORA[dataset].family if dataset in CORPORA else ""
     source = source_of({"dataset": dataset, **base})
     native = json.dumps({head: sorted(v) for head, v in allowed.items()})
     key = f"{'written' if written else 'silver'}:{dataset}:{row.get('id')}"
-    return Example(key, name, family or dataset, "train", source, allowed, native)
+    return Example(key, name, family_of(dataset), "train", source, allowed, native)
 
 
 def to_example(row: Mapping[str, object]) -> Example:
@@ -197,12 +196,18 @@ def to_example(row: Mapping[str, object]) -> Example:
     return Example(
         key=f"{name}:{row.get('id')}",
         corpus=name,
-        family=corpus.family or name,
+        family=family_of(name),
         split=str(row.get("split", "all")),
         source=source_of(row),
         allowed=_allowed(row, corpus),
         native=json.dumps(native),
     )
+
+
+def family_of(corpus: str) -> str:
+    """The family of a data set: the one whose papers it shares, or itself."""
+    known = CORPORA.get(corpus)
+    return known.family or corpus if known else corpus
 
 
 def source_of(row: Mapping[str, object]) -> Source:

@@ -68,26 +68,25 @@ def parts_of(examples: Sequence[Example], folds: bool = True) -> list[tuple[Bool
     if not folds:
         dev = np.array([e.split == "dev" for e in examples], dtype=bool)
         return [(~dev & ~np.isin(prints, prints[dev]), dev)]
-    papers = [re.split("[>_]", e.key.split(":", 1)[1])[0] for e in examples]
-    fold = np.array([int(hashlib.sha256(p.encode()).hexdigest(), 16) % FOLDS for p in papers])
+    fold = np.array([int(hashlib.sha256(paper_of(e).encode()).hexdigest(), 16) % FOLDS for e in examples])
     return [(~np.isin(prints, prints[fold == k]) & (fold != k), fold == k) for k in range(FOLDS)]
 
 
-def check(encoder: Path, task: Task) -> None:
-    """An `InputError` where the network to go on from is missing or was trained on passages of the set's family."""
-    made_from = json.loads((encoder / "recipe.json").read_text(encoding="utf-8"))
+def paper_of(example: Example) -> str:
+    """The citing paper, as the sets that are scored here write it in their ids."""
+    return re.split("[>_]", example.key.split(":", 1)[1])[0]
+
+
+def check(encoder: Path, task: Task) -> dict[str, Any]:
+    """What the encoder was made from; an `InputError` where the network is missing or saw the set's family."""
+    made_from: dict[str, Any] = json.loads((encoder / "recipe.json").read_text(encoding="utf-8"))
     path = encoder / f"{task.network}.pt"
-    families = {family_of(name) for name in made_from["examples"]}
-    if family_of(task.corpus) in families - set(made_from["left_out"].get(task.network, ())):
+    families = {corpora.family_of(name) for name in made_from["examples"]}
+    if corpora.family_of(task.corpus) in families - set(made_from["left_out"].get(task.network, ())):
         raise InputError(f"the network was trained on {task.corpus}", path=path)
     if not path.is_file():
         raise InputError("no such network", path=path, do="train the encoder again into an empty --encoder folder")
-
-
-def family_of(corpus: str) -> str:
-    """The family of a data set: itself, or the one whose papers it shares."""
-    known = corpora.CORPORA.get(corpus)
-    return known.family or corpus if known else corpus
+    return made_from
 
 
 def run(task: Task, examples: Sequence[Example], encoder: Path, seed: int) -> dict[str, Any]:
@@ -95,9 +94,7 @@ def run(task: Task, examples: Sequence[Example], encoder: Path, seed: int) -> di
     from classifier.training.finetuning import PLAIN, train_one
 
     mine = [e for e in examples if e.corpus == task.corpus and task.head in e.allowed and e.split != "test"]
-    check(encoder, task)
-    pieces = json.loads((encoder / "recipe.json").read_text(encoding="utf-8"))["recipe"]["pieces"]
-    vocabulary = Vocabulary.load(encoder / "pieces.txt", pieces)
+    vocabulary = Vocabulary.load(encoder / "pieces.txt", check(encoder, task)["recipe"]["pieces"])
     rows = [r._replace(corpus=PLAIN) for r in rows_of(mine, vocabulary)]  # no offset
     settings = replace(Settings(), min_families=1)
     table = matrices.tabulate(mine, settings.min_count)

@@ -22,6 +22,8 @@ from classifier.training.matrices import Table
 
 _TUNED_ON = frozenset(("silver", "kumpa-arxiv", "athar", "clinical-sentiment", "sdcf"))
 """What stance thresholds are set on: our scheme, and sets that people labelled (not scite's, which a model did)."""
+_NOT_DRAWN = ("written", "silver-hard")
+"""Passages that were invented, or drawn because an encoder erred on them: nothing is tuned on them."""
 Rows = NDArray[np.int64]
 
 
@@ -187,7 +189,7 @@ def tune(seen: Sequence[Shown], values: Sequence[str], head: str, settings: Sett
     """
     parts = [_real(part) for part in seen]
     held, own = seen[0].held, seen[0].held.corpora == "silver"
-    held = held.only(own if own.sum() >= settings.enough else ~np.isin(held.corpora, ("written", "silver-hard")))
+    held = held.only(own if own.sum() >= settings.enough else ~np.isin(held.corpora, _NOT_DRAWN))
     real = Held(*map(np.concatenate, zip(*parts, strict=True)))
     if not len(held.rows) or not len(real.rows):
         raise InputError(
@@ -212,7 +214,7 @@ def tune(seen: Sequence[Shown], values: Sequence[str], head: str, settings: Sett
 
 def _real(part: Shown) -> Held:
     """Passages from papers with labels by people or silver ones; `corpora` then tells a silver set's data set too."""
-    held = part.held.only(~np.isin(part.held.corpora, ("written", "silver-hard", "scite-sample(silver)")))
+    held = part.held.only(~np.isin(part.held.corpora, (*_NOT_DRAWN, "scite-sample(silver)")))
     return held._replace(corpora=np.char.add(np.char.add(held.corpora, " "), part.table.families[held.rows]))
 
 
