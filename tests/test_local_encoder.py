@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from classifier.judges.local import model as model_module
 from classifier.judges.local.answer import judge_task
 from classifier.judges.local.encoder import HEADS, Encoder, columns
 from classifier.judges.local.features import Source, read
-from classifier.judges.local.model import LocalModel
+from classifier.judges.local.model import LocalModel, telling
 from classifier.judges.local.pieces import Vocabulary
 from classifier.schema import CitationContext, CitedWork, CitingWork, Pair
 from classifier.training import blending
@@ -88,12 +89,16 @@ def test_columns_of_the_heads_follow_each_other() -> None:
 
 
 def test_contributions_with_the_encoder_add_up_to_the_difference_of_log_probabilities() -> None:
-    scored = MODEL.score([Source("Our results contradict those of [[Lee (2001)]].")])[0]
-    moved = sum(amount for _, amount in MODEL.contributions(scored, "polarity", "contrasting", "neutral"))
-    p = scored.probabilities["polarity"]
-    bias = MODEL.bias[MODEL.slices["polarity"]]
-    constant = MODEL.settings["blend"]["polarity"] * (bias[2] - bias[0]) / MODEL.settings["temperature"]["polarity"]
-    assert moved + constant == pytest.approx(float(np.log(p[2] / p[0])), abs=1e-3)
+    scored = MODEL.score([Source("Our results contradict and disagree with those of [[Lee (2001)]].")])[0]
+    assert len(telling(scored.features, "contrasting")) > 1
+    values = HEADS["polarity"]
+    p = dict(zip(values, scored.probabilities["polarity"], strict=True))
+    bias = dict(zip(values, MODEL.bias[MODEL.slices["polarity"]], strict=True))
+    for one, other in (("contrasting", "neutral"), ("neutral", "contrasting"), ("supporting", "contrasting")):
+        moved = sum(amount for _, amount in MODEL.contributions(scored, "polarity", one, other))
+        share, temperature = MODEL.settings["blend"]["polarity"], MODEL.settings["temperature"]["polarity"]
+        constant = share * (bias[one] - bias[other]) / temperature
+        assert moved + constant == pytest.approx(float(np.log(p[one] / p[other])), abs=1e-3)
 
 
 def test_without_onnxruntime_the_linear_heads_answer_and_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,6 +120,11 @@ def test_a_broken_encoder_is_one_clear_error(tmp_path: Path) -> None:
         Encoder(tmp_path)
     for name in ("encoder.onnx", "encoder.json", "pieces.txt"):
         (tmp_path / name).write_bytes((FOLDER / "encoder" / name).read_bytes())
+    before = json.loads((tmp_path / "encoder.json").read_text(encoding="utf-8"))
+    del before["thresholds"]["told"]
+    (tmp_path / "encoder.json").write_text(json.dumps(before), encoding="utf-8")
+    with pytest.raises(SettingsError, match="told"):
+        Encoder(tmp_path)
     (tmp_path / "encoder.onnx").write_bytes(b"no model")
     with pytest.raises(SettingsError, match="no usable encoder"):
         Encoder(tmp_path)

@@ -10,19 +10,20 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from classifier.errors import SettingsError
 from classifier.evidence import prepare, source_text
-from classifier.judges.local.answer import LocalAnswer, judge_many
+from classifier.judges.local.answer import LocalAnswer, _decide, judge_many
 from classifier.judges.local.cues import find_cues
 from classifier.judges.local.features import Source, extract, section_kind, title_kinds
 from classifier.judges.local.judge import LocalJudge
 from classifier.judges.local.model import LocalModel
 from classifier.judges.local.relation import CommonWords, own_terms, relate
-from classifier.judges.local.stances import kind_of
+from classifier.judges.local.stances import GATES, kind_of
 from classifier.judges.local.tokens import CITATION, TARGET, scan, sentences
 from classifier.schema import (
     STANCES,
@@ -105,6 +106,7 @@ def test_cues_know_negation() -> None:
         ("supporting", {"agrees", "praised"}, "supporting/evidence"),
         ("contrasting", {"outdone"}, "contrasting/assessment"),
         ("contrasting", {"agrees"}, None),
+        ("supporting", {"praised"}, None),
         ("mixed", {"both"}, "mixed/assessment"),
     ],
 )
@@ -118,6 +120,52 @@ def test_own_finding_in_agreement_is_supporting_evidence() -> None:
     assert found.label.role is Role.COMPARES
     assert found.label.evidence is not None
     assert "agreement with" in found.label.evidence.text
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("These results contrast with those of [[Ames (2006)]].", {"contradicts"}),
+        ("This differs from the results that were reported by [[4]].", {"contradicts"}),
+        ("This is in agreement with earlier work [[4]].", {"agrees"}),
+        ("This is inconsistent with the results of [[4]].", {"disagrees"}),
+        ("Contrary to [[4]], we found no effect of light on growth.", {"contradicts"}),
+        ("In contrast to [[4]], our approach works on raw observations.", set()),
+        ("This approach is more efficient than exhaustive search [[4]].", set()),
+        ("This variant differs from the wild type in the reported value [[4]].", set()),
+        ("This hypothesis was confirmed in a large cohort [[4]].", set()),
+        ("We note that conflicting results have been published [[4]].", set()),
+        ("Unlike [[4]], we sampled adults.", set()),
+        ("Light differs from shade in its spectrum [[4]].", set()),
+        ("Growth is consistent with light [[4]].", set()),
+    ],
+)
+def test_a_finding_just_told_is_set_beside_the_hub(text: str, told: set[str]) -> None:
+    patterns = {f.name[2:] for f in extract(Source(text))[1] if f.name.startswith("g ")}
+    assert patterns & frozenset().union(*GATES.values()) == told
+
+
+@pytest.mark.skipif(MODEL.encoder is None, reason="the linear heads assert nothing that is only implied")
+@pytest.mark.parametrize("told", [True, False])
+@pytest.mark.parametrize("limits", [{"told": 0.5, "implied": 0.8}, {"told": 0.8, "implied": 0.5}])
+def test_told_and_implied_stances_have_thresholds_of_their_own(
+    told: bool, limits: dict[str, float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(MODEL.settings, "thresholds", MODEL.settings["thresholds"] | limits)
+    text = "These results contradict those of [[4]]." if told else "The lamps of [[4]] burn badly."
+    scored = MODEL.score([Source(text)])[0]
+    sure = scored._replace(probabilities=scored.probabilities | {"polarity": np.array([0.2, 0.1, 0.6, 0.1])})
+    found = _decide(MODEL, prepare(Pair(HUB, work(CitationContext(text=text)))).passages[0], sure)
+    clears = limits["told" if told else "implied"] < 0.6
+    assert (found.polarity is Polarity.CONTRASTING) == clears
+    assert (found.basis is not Basis.NONE) == clears
+
+
+def test_a_stance_told_in_words_shows_the_words() -> None:
+    found = answer("These findings are contrary to those of [[Ames (2006)]], who saw growth in the dark.")
+    assert (found.label.polarity, found.label.basis) == (Polarity.CONTRASTING, Basis.EVIDENCE)
+    assert found.label.evidence is not None
+    assert "contrary to" in found.label.evidence.text
 
 
 @pytest.mark.parametrize(

@@ -61,12 +61,19 @@ def best_temperature(held: Held, weight: Floats) -> tuple[float, float]:
 def threshold(confidence: Floats, right: Bools, weight: Floats, precision: float, least: int = 30) -> float:
     """The lowest confidence from which on at least `precision` of what is asserted is right (weighted).
 
-    At least `least` rows must lie above it; `NEVER` where no threshold will do.
+    weight: [rows], or [ways, rows] where it must hold by several ways of counting at once; rows of weight 0 are not
+    counted. At least `least` counted rows must lie above it; a way that counts fewer altogether is left out.
+    `NEVER` where no confidence will do.
     """
     order = np.argsort(-confidence, kind="stable")
-    kept = np.cumsum(weight[order])
-    hit = np.cumsum(weight[order] * right[order])
-    good = np.flatnonzero((hit / kept >= precision) & (np.arange(1, len(order) + 1) >= least))
+    counted = np.atleast_2d(weight)[:, order]
+    counted = counted[(counted > 0).sum(axis=1) >= least]
+    if not len(counted):
+        return NEVER
+    kept, hit = np.cumsum(counted, axis=1), np.cumsum(counted * right[order], axis=1)
+    enough = (np.cumsum(counted > 0, axis=1) >= least).all(axis=0)
+    last = np.append(np.diff(confidence[order]) != 0, True)[: len(order)]  # equal confidences stand or fall together
+    good = np.flatnonzero((hit >= precision * kept - 1e-9).all(axis=0) & enough & last)
     return round(float(confidence[order[good[-1]]]), 4) if len(good) else NEVER
 
 

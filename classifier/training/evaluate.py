@@ -40,6 +40,8 @@ ROLE_GROUPS = np.array([0, 0, 1, 1, 1, 2, 0])
 """Roles in three groups, as in the literature: motivation and future work are background, extension is use."""
 POLARITY_GROUPS = np.array([0, 1, 2, 0])
 """Native sets have no mixed; a prediction of mixed counts as neutral there."""
+KINDS = tuple(f"{polarity}/{how}" for polarity in POLARITIES[1:] for how in ("told", "implied"))
+"""Kinds of stance with the encoder: told by a pattern of words, or implied."""
 
 
 class Scores(NamedTuple):
@@ -212,7 +214,7 @@ class Asserted(NamedTuple):
 
 
 def asserted(scores: Scores, table: Table, settings: Settings) -> dict[str, Asserted]:
-    """What is asserted at the thresholds, against the label, by kind of stance (polarity/basis)."""
+    """What is asserted at the thresholds, against the label, by kind of stance (as in `kinds_of`)."""
     best = scores.p.argmax(axis=1)
     confidence = scores.p.max(axis=1)
     allowed = matrices.allowed_matrix([table.examples[i] for i in scores.rows], "polarity", POLARITIES)
@@ -220,8 +222,9 @@ def asserted(scores: Scores, table: Table, settings: Settings) -> dict[str, Asse
     kinds = np.array(kinds_of(table, scores.rows, best, settings))
     neutral = (best == 0) & (confidence >= scores.tuned["neutral"])
     out: dict[str, Asserted] = {}
-    for kind in GATES:
-        sure = (kinds == kind) & (confidence >= scores.tuned[kind])
+    for kind in KINDS if settings.blend else GATES:
+        limit = scores.tuned[kind.split("/")[1] if settings.blend else kind]
+        sure = (kinds == kind) & (confidence >= limit)
         counts = (int(sure.sum()), int((sure & hit).sum()), int(neutral.sum()), int((neutral & hit).sum()))
         out[kind] = Asserted(len(best), *counts)
     return out
@@ -277,12 +280,15 @@ def candidate(
                     counted = asserted(scores, table, settings)
                     labels = [table.examples[i].allowed["polarity"] for i in rows]
                     found[name]["stances"] = sum("neutral" not in values for values in labels)
+                    found[name]["contrasting"] = sum(values == {"contrasting"} for values in labels)
                     found[name]["asserted"] = {k: v._asdict() for k, v in counted.items()}
                     if shipped is not None:
                         as_shipped = fixed(scores, shipped["temperature"][head], shipped["thresholds"])
                         counted = asserted(as_shipped, table, settings)
                         found[name]["asserted as shipped"] = {k: v._asdict() for k, v in counted.items()}
-                    found[name]["thresholds"] = {k: scores.tuned[k] for k in (*GATES, "neutral")}
+                    found[name]["thresholds"] = {
+                        k: v for k, v in scores.tuned.items() if k not in ("temperature", "floor")
+                    }
             if results:
                 mean, low, high = average(results)
                 found["mean"] = {"macro": mean, "low": low, "high": high, "ece": calibration.pooled_error(sure)}

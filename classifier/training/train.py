@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classifier.errors import InputError
-from classifier.judges.local import encoder, stances
+from classifier.judges.local import stances
 from classifier.training import blending, calibration, corpora, fitting, matrices
 from classifier.training.calibration import Held
 from classifier.training.corpora import HEADS, POLARITIES, Example
@@ -80,6 +81,8 @@ def train(
     held = {head: held_out(table, head, settings) for head in HEADS}
     tuned = tune_all(table, held, watched, heads, settings)
     made_from = manifest(files + extra, examples, seed, everything)
+    if encoder_folder is None:  # one that an earlier training left there would answer with other heads
+        shutil.rmtree(out / "encoder", ignore_errors=True)
     made_from["thresholds_only"] = dict(sorted(Counter(e.corpus for e in others).items()))
     if encoder_folder is not None:
         logits = blending.HeldOut.load(encoder_folder)
@@ -98,7 +101,7 @@ def train(
 def tune_all(
     table: Table, held: Mapping[str, Held], watched: Table, heads: Mapping[str, HeadFit], settings: Settings
 ) -> dict[str, dict[str, float]]:
-    """Temperature, thresholds and floor of each head, and under `stance` the threshold of each kind of stance."""
+    """Temperature, thresholds and floor of each head, and under `stance` the thresholds of stances."""
     seen = {
         head: (Shown(table, held[head]), Shown(watched, scored(watched, heads[head], head, settings))) for head in HEADS
     }
@@ -226,42 +229,42 @@ def scored(watched: Table, fitted: HeadFit, head: str, settings: Settings) -> He
 
 
 def tune_stances(shown: Sequence[Shown], temperature: float, settings: Settings) -> dict[str, float]:
-    """The threshold of each kind of stance, over rows whose data set counts that kind.
+    """The thresholds of stances; with the linear heads alone one a kind, over rows whose data set counts that kind.
 
     Data sets of the evidence tradition call every assessment neutral, and those of sentiment rarely count agreement, so
     each kind is tuned on its own tradition and on silver labels. With the encoder, which is trained mostly on our
-    scheme, one threshold serves all kinds: the higher of the lowest that is precise enough on silver labels, data sets
-    counting the same (a user's hub is a data set of its own, and of SciCite's stances far more are told rightly), and
-    the lowest that is on all passages labelled by people, whose habits differ too much to count set by set. Precision
-    need not rise with the threshold, so at the higher one the other may fall a little short again.
+    scheme, there is one threshold for stances that a pattern of words tells (`told`) and one for those that are only
+    implied: the lowest that is precise enough by two ways of counting at once. On silver labels a set of n passages
+    counts n^0.5 (a user's hub is a set of its own, of SciCite's stances far more are told rightly, and small sets are
+    noisy); all passages labelled by people count the same, since their habits differ too much to count set by set.
+    Where too few are told, both are the one found on all together.
     """
     scores = np.concatenate([part.held.scores for part in shown])
     allowed = np.concatenate([part.held.allowed for part in shown])
     names = np.concatenate([part.held.corpora for part in shown])
     p = calibration.probabilities(scores, temperature)
     right = allowed[np.arange(len(p)), p.argmax(axis=1)]
+    kinds = np.concatenate(
+        [kinds_of(part.table, part.held.rows, part.held.scores.argmax(axis=1), settings) for part in shown]
+    )
     thresholds: dict[str, float] = {}
-    if "polarity" in settings.blend:
+    if settings.blend:
         families = np.concatenate([part.table.families[part.held.rows] for part in shown])
-        silver = np.flatnonzero(names == "silver")
-        share = np.zeros(len(names))
-        share[silver] = calibration.equal_corpora(families[silver])
-        rows = silver[p[silver].argmax(axis=1) > 0]
-        weight = share[rows]
-        one = calibration.threshold(p[rows].max(axis=1), right[rows], weight, settings.stance_precision)
-        people = np.flatnonzero(np.isin(names, tuple(_TUNED_ON - {"silver"})) & (p.argmax(axis=1) > 0))
-        if len(people) >= settings.enough:
-            sure = (p[people].max(axis=1), right[people], np.ones(len(people)))
-            one = max(one, calibration.threshold(*sure, settings.stance_precision))
-        return dict.fromkeys(stances.GATES, one)
-    kinds: list[str] = []
-    for part in shown:
-        best = part.held.scores.argmax(axis=1)
-        kinds += kinds_of(part.table, part.held.rows, best, settings)
+        silver, people = names == "silver", np.isin(names, tuple(_TUNED_ON - {"silver"}))
+        ways = np.stack([np.zeros(len(names)), people.astype(float)])
+        ways[0, silver] = calibration.equal_corpora(families[silver], settings.corpus_balance)
+        taken = (kinds != "") & (silver | people)
+        told = taken & np.char.endswith(kinds, "/told")
+        few = told.sum() < settings.enough
+        for how, rows in (("told", told), ("implied", taken & ~told)):
+            rows = taken if few else rows
+            sure = p[rows].max(axis=1)
+            thresholds[how] = calibration.threshold(sure, right[rows], ways[:, rows], settings.stance_precision)
+        return thresholds
     for kind in stances.GATES:
         tradition = "evidence" if kind.endswith("/evidence") else "sentiment"
         fits = np.array([name in _TUNED_ON and corpora.tradition(name) in (None, tradition) for name in names])
-        rows = np.flatnonzero((np.array(kinds) == kind) & fits)
+        rows = np.flatnonzero((kinds == kind) & fits)
         thresholds[kind] = calibration.NEVER
         if len(rows) >= settings.least:
             weight = calibration.equal_corpora(names[rows], settings.corpus_balance)
@@ -272,10 +275,13 @@ def tune_stances(shown: Sequence[Shown], temperature: float, settings: Settings)
 
 
 def kinds_of(table: Table, rows: Rows, best: Rows, settings: Settings) -> list[str]:
-    """The stance (polarity/basis) each row may be asserted as, "" for none: by the encoder's basis or by patterns."""
-    if table.encoded is not None and "polarity" in settings.blend:
-        basis = table.encoded[rows][:, encoder.columns("basis")].argmax(axis=1)
-        return [f"{POLARITIES[k]}/{corpora.BASES[b]}" if k else "" for k, b in zip(best, basis, strict=True)]
+    """What each row may be asserted as, "" for nothing: polarity/told or polarity/implied, which says its threshold.
+
+    By the linear heads alone only what a pattern tells, as polarity/basis.
+    """
+    if settings.blend:
+        told = matrices.told(table, rows, POLARITIES)[np.arange(len(best)), best]
+        return [f"{POLARITIES[k]}/{'told' if t else 'implied'}" if k else "" for k, t in zip(best, told, strict=True)]
     found = patterns_of(table, rows)
     return [stances.kind_of(POLARITIES[k], f) or "" for k, f in zip(best, found, strict=True)]
 

@@ -12,7 +12,7 @@ from classifier.evidence import Task, prepare
 from classifier.judges.local.encoder import HEADS, Encoded
 from classifier.judges.local.explain import Carrier, carrier
 from classifier.judges.local.features import Source
-from classifier.judges.local.model import LocalModel, Scored
+from classifier.judges.local.model import LocalModel, Scored, telling
 from classifier.judges.local.relation import Relation, relate
 from classifier.judges.local.stances import kind_of
 from classifier.schema import (
@@ -121,7 +121,8 @@ def _decide(model: LocalModel, text: SentText, scored: Scored) -> _Read:
         sure = polarity_p >= limits["neutral"]
     else:
         kind = _kind(scored, polarity)
-        sure = kind is not None and polarity_p >= limits[kind]
+        how = "told" if telling(scored.features, polarity.value) else "implied"
+        sure = kind is not None and polarity_p >= limits[how if scored.encoded else kind]
         basis = Basis(kind.split("/")[1]) if sure and kind else Basis.NONE
     return _Read(text, scored, role, role_p, polarity if sure else Polarity.UNCLEAR, polarity_p, basis)
 

@@ -16,13 +16,16 @@ LEXICON: dict[str, str] = {
         support* the hypothesi* | support* the notion | support* the view | support* the idea | support* this |
         support* our | support* previou* | is supported by | were supported by | coincide* with | replicat* |
         reproduce* the result | compatible with | in support of | in keeping with | match* the result |
-        accord* with | parallel* the finding | echo* | verif* | validat* the | similarly to
+        accord* with | in accordance to | in concordance | concur* | conform* with | in conformity with |
+        match* the theoretical | match* previous | fit* well with | parallel* the finding | echo* | verif* |
+        validat* the | similarly to
         """,
     "disagree": """
         contradict* | inconsistent with | not consistent with | disagree* | conflict* with | at odd with |
         in disagreement | discrepan* | not in agreement | not agree | not confirm* | not replicat* | not support* |
         refut* | challenge* the | call* into question | cast* doubt | question* the | dispute* |
-        failed to replicat* | could not reproduce | incompatible with | discordant | doubt*
+        failed to replicat* | could not reproduce | incompatible with | discordant | doubt* | in contradiction |
+        run counter to | ran counter to | at variance with
         """,
     "same": """
         similar to | similar | similarly | likewise | comparable to | comparable with | analogou* | same as |
@@ -73,7 +76,8 @@ LEXICON: dict[str, str] = {
         oversimplif* | intractable | unstable
         """,
     "contrast": """
-        in contrast with | in contrast to | contrary to | opposite to | opposed to | unlike | counter to |
+        in contrast with | in contrast to | contrast* with | contrary to | opposite to | opposed to | unlike |
+        counter to | deviate* from |
         in contrast | by contrast | differ* from | different from | higher than | lower than | larger than |
         smaller than | more than | less than | stronger than | weaker than | twice as | whereas
         """,

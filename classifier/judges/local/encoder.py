@@ -71,6 +71,8 @@ class Encoder:
             self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
             for key in ("blend", "temperature", "thresholds", "floor"):
                 self.settings[key]
+            for key in ("told", "implied"):
+                self.settings["thresholds"][key]
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"
             raise SettingsError(f"{folder}: no usable encoder: {reason}; run `classify train --encoder`") from error

@@ -1,13 +1,14 @@
 """Where cues, their side of the mention and a first person come together to say a stance.
 
 A linear head cannot see such conjunctions in single cues: praise of the subject studied, or `better` in somebody
-else's comparison, is no stance of the citing authors. The patterns are features of the heads, and a stance is only
-asserted where one of its own patterns holds.
+else's comparison, is no stance of the citing authors. The patterns are features of the heads. The linear heads alone
+assert a stance only where one of its own patterns holds; the encoder needs to be less sure where one does.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from classifier.judges.local.cues import FIRST_PERSON, Cue
@@ -20,6 +21,12 @@ BESIDE = 10
 WITHIN = 20
 """Tokens between a mention and a comparison that it takes part in."""
 
+_OWN = frozenset("our my this these present current".split())
+_FINDINGS = frozenset("result finding data observation value estimate study rate level".split())
+"""What may be found to differ; methods that differ are no contradiction."""
+_IS = frozenset("is was are were may might also appear seem".split())
+_AGAINST = frozenset({"to", "with", "from", "unlike"})
+"""How contrasts end that name what they are with, and are no mere comparison of amounts."""
 _BARRIERS = frozenset({CITATION, ";", ":", "whereas", "because", "since", "inspired", "by", "use", "using"})
 """What stands between a work and a fault that is not its own: another work, another clause."""
 
@@ -34,13 +41,17 @@ class Pattern(NamedTuple):
 
 GATES: Mapping[str, frozenset[str]] = {
     "supporting/evidence": frozenset({"agrees"}),
-    "supporting/assessment": frozenset({"praised", "chosen"}),
-    "contrasting/evidence": frozenset({"disagrees", "contradicts", "absent"}),
+    "supporting/assessment": frozenset({"chosen"}),
+    "contrasting/evidence": frozenset({"disagrees", "contradicts"}),
     "contrasting/assessment": frozenset({"outdone", "faulted", "turned"}),
-    "mixed/evidence": frozenset({"agrees"}),
     "mixed/assessment": frozenset({"both"}),
 }
-"""Which patterns let a stance (polarity/basis) be asserted."""
+"""Which patterns tell a stance (polarity/basis). Others only hint: praise near a mention is mostly of the subject."""
+
+
+def tells(polarity: str) -> frozenset[str]:
+    """The patterns that tell a polarity in words."""
+    return frozenset[str]().union(*(found for kind, found in GATES.items() if kind.startswith(f"{polarity}/")))
 
 
 def kind_of(polarity: str, patterns: Collection[str]) -> str | None:
@@ -66,6 +77,11 @@ class _View(NamedTuple):
     def gap(self, cue: Cue) -> int:
         return min((t - cue.after + 1 if t >= cue.after else cue.first - t for t in self.targets), default=99)
 
+    def found(self, first: int, after: int) -> bool:
+        """Whether own findings are named in these tokens: `our results`, `these data`, `the present study`."""
+        forms = self.forms[first:after]
+        return any(f in _OWN and _FINDINGS.intersection(forms[i + 1 : i + 4]) for i, f in enumerate(forms))
+
     def right_of_target(self, cue: Cue) -> bool:
         return any(t < cue.first for t in self.targets)
 
@@ -79,6 +95,13 @@ class _View(NamedTuple):
             if high - low <= reach and not any(low < i < high for i in self.barriers):
                 return True
         return False
+
+    def goes_on(self, cue: Cue) -> bool:
+        """Whether it is said of a finding just told: `this differs from`, `these results contrast with`."""
+        start = max(0, cue.first - BESIDE)
+        near = self.forms[max(0, cue.first - 4) : cue.first]
+        bare = near[-1:] == ["this"] or any(a == "this" and b in _IS for a, b in pairwise(near))
+        return bare or self.found(start, cue.first)
 
     def ours_before(self, cue: Cue, reach: int = 5) -> bool:
         return any(-1 <= cue.first - i <= reach for i in self.first_person)
@@ -97,21 +120,30 @@ def find_patterns(
 
 def _findings(view: _View) -> list[Pattern]:
     """Own findings beside the hub's: agreement and contradiction."""
+
+    def near(name: str, *cues: str) -> list[Pattern]:
+        found = [c for c in view.named(*cues) if view.gap(c) <= WITHIN and (view.own or view.goes_on(c))]
+        return [Pattern(name, c.first, c.after) for c in found]
+
+    out = near("agrees", "agree", "not:disagree")
+    ours = [c for c in view.named("find", "not:find") if view.ours_before(c) or c.name == "not:find"]
+    found = view.found(0, len(view.forms)) or any(c.name == "find" for c in ours)
+    contrary = [
+        Pattern("contradicts", c.first, c.after)
+        for c in view.named("contrast")
+        if view.gap(c) <= WITHIN and view.forms[c.after - 1] in _AGAINST and (found or view.goes_on(c))
+    ]
+    out += contrary + near("disagrees", "disagree", "not:agree")
     if not view.own:
-        return []
-    out = [Pattern("agrees", c.first, c.after) for c in view.named("agree", "not:disagree") if view.gap(c) <= WITHIN]
+        return out
     reported = bool(view.named("report", "own_result"))
     if reported:
         out += [Pattern("alike", c.first, c.after) for c in view.named("same") if view.gap(c) <= CLOSE]
-    out += [
-        Pattern("disagrees", c.first, c.after) for c in view.named("disagree", "not:agree") if view.gap(c) <= WITHIN
-    ]
-    ours = [c for c in view.named("find", "not:find") if view.ours_before(c) or c.name == "not:find"]
-    if ours and not any(p.name == "agrees" for p in out):
-        found = {"contrast": "contradicts", "not:find": "absent"}
+    if ours and not contrary and not any(p.name == "agrees" for p in out):
+        names = {"contrast": "contradicts", "not:find": "absent"}
         for cue in view.named("contrast", "not:find"):
             if view.gap(cue) <= WITHIN and (cue.name == "contrast" or view.ours_before(cue)):
-                out.append(Pattern(found[cue.name], cue.first, cue.after))
+                out.append(Pattern(names[cue.name], cue.first, cue.after))
     return out
 
 
