@@ -22,7 +22,7 @@ from classifier.errors import InputError
 from classifier.judges.local.encoder import HEADS
 from classifier.judges.local.features import Source, extract
 from classifier.judges.local.model import LocalModel, telling
-from classifier.training import calibration, candidates, card, corpora, evaluate, fitting, in_domain, matrices
+from classifier.training import blending, calibration, candidates, card, corpora, evaluate, fitting, in_domain, matrices
 from classifier.training.corpora import POLARITIES, Example
 from classifier.training.train import Settings, Shown, train, tune, tune_stances, usable
 from tests.paths import SHARED
@@ -362,12 +362,27 @@ def test_the_card_counts_contrasting_stances_and_leaves_scicite_out_once() -> No
         "contrasting/told": {"rows": 9, "asserted": 3, "right": 2, "neutral_given": 4, "neutral_right": 3},
         "supporting/implied": {"rows": 9, "asserted": 1, "right": 1, "neutral_given": 4, "neutral_right": 3},
     }
-    one = {"stances": 5, "contrasting": 4, "asserted": kinds, "asserted as shipped": kinds}
+    limits = {"told": 0.3, "implied": calibration.NEVER, "neutral": 0.3}
+    one = {"stances": 5, "contrasting": 4, "asserted": kinds, "asserted as shipped": kinds, "thresholds": limits}
     text = card._asserted({"shipped": {"polarity own": {"act": one, "scicite": one}}})
-    assert "| own scheme | act | 9 | 5 | 4 | 3 (75%) | 4 | 3 | 2 (67%) | 1 | 11% | 4 | 3 (75%) |" in text
+    assert "| own scheme | act | 9 | 5 | 4 | 3 (75%) | 4 | 3 | 2 (67%) | 1 | 11% | 0.30, never | 4 | 3 (75%) |" in text
     assert "| own scheme | all | 18 | 10 | 8 |" in text
     assert "| own scheme | all but scicite | 9 | 5 | 4 |" in text
     assert "| own scheme | contrasting/told | 6 | 4 (67%) |" in text
+    assert "| own scheme, all but scicite | contrasting/told | 3 | 2 (67%) |" in text
+
+
+def test_an_encoder_left_beside_new_heads_is_removed_and_networks_are_not(tmp_path: Path) -> None:
+    names = ("encoder.json", "encoder.onnx", "pieces.txt")
+    for folder, more in (("model", ()), ("networks", ("held-out.npz", "all.pt")), ("others", ("mine.txt",))):
+        (tmp_path / folder / "encoder").mkdir(parents=True)
+        for name in (*names, *more):
+            (tmp_path / folder / "encoder" / name).write_text("x")
+        blending.uninstall(tmp_path / folder)
+    assert not (tmp_path / "model" / "encoder").exists()
+    assert len(list((tmp_path / "networks" / "encoder").iterdir())) == 5
+    assert [path.name for path in (tmp_path / "others" / "encoder").iterdir()] == ["mine.txt"]
+    blending.uninstall(tmp_path / "nothing")
 
 
 def test_patterns_are_the_same_in_training_and_at_run_time() -> None:

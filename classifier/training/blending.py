@@ -132,6 +132,19 @@ def install(
     (target / "encoder.json").write_text(json.dumps(settings, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
+def uninstall(out: Path) -> None:
+    """Remove the encoder that an earlier training put beside the heads in `out`: it would answer with other ones.
+
+    Only what `install` wrote is removed, and nothing from a folder of networks.
+    """
+    target = out / "encoder"
+    if (target / "encoder.json").is_file() and not (target / "held-out.npz").exists():
+        for name in ("encoder.json", *FILES):
+            (target / name).unlink(missing_ok=True)
+        if target.is_dir() and not target.is_symlink() and not any(target.iterdir()):
+            target.rmdir()
+
+
 def described(tuned: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float]]:
     """Temperatures, floors and thresholds in the form that both kinds of model files hold."""
     heads = [head for head in tuned if head != "stance"]

@@ -16,6 +16,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -116,7 +117,14 @@ def run(task: Task, examples: Sequence[Example], encoder: Path, seed: int) -> di
     truth = truth_of(mine, task.head, numbers)
     kept = scored & (truth >= 0)
     results = {name: bootstrap(truth[kept], p[kept].argmax(axis=1), classes)._asdict() for name, p in found.items()}
-    return {"head": task.head, "classes": classes, "networks": LocalModel.load().name, "results": results}
+    return {"head": task.head, "classes": classes, "networks": networks_of(encoder), "results": results}
+
+
+def networks_of(encoder: Path) -> str:
+    """The shipped model whose networks lie in the folder, or that it is another's."""
+    shipped = Path(str(files("classifier.judges.local").joinpath("model"))) / "encoder" / "encoder.onnx"
+    same = [corpora.sha256(path) for path in (shipped, encoder / "encoder.onnx") if path.is_file()]
+    return LocalModel.load().name if len(same) == 2 and same[0] == same[1] else "not the shipped model"
 
 
 ABOUT = (

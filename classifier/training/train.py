@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -81,8 +80,8 @@ def train(
     held = {head: held_out(table, head, settings) for head in HEADS}
     tuned = tune_all(table, held, watched, heads, settings)
     made_from = manifest(files + extra, examples, seed, everything)
-    if encoder_folder is None:  # one that an earlier training left there would answer with other heads
-        shutil.rmtree(out / "encoder", ignore_errors=True)
+    if encoder_folder is None:
+        blending.uninstall(out)
     made_from["thresholds_only"] = dict(sorted(Counter(e.corpus for e in others).items()))
     if encoder_folder is not None:
         logits = blending.HeldOut.load(encoder_folder)

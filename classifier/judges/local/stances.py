@@ -23,7 +23,7 @@ WITHIN = 20
 
 _OWN = frozenset("our my this these present current".split())
 _FINDINGS = frozenset("result finding data observation value estimate study rate level".split())
-"""What may be found to differ; methods that differ are no contradiction."""
+"""What may be found to differ. Methods that differ are no contradiction, though some still pass (docs/decisions)."""
 _IS = frozenset("is was are were may might also appear seem".split())
 _AGAINST = frozenset({"to", "with", "from", "unlike"})
 """How contrasts end that name what they are with, and are no mere comparison of amounts."""
