@@ -192,7 +192,9 @@ def _asserted(results: Mapping[str, Any]) -> str:
     lines += ["", "The same stances by kind, all sets together:", "", "| labels | kind | asserted | right |"]
     lines += ["|---|---|--:|---|"]
     lines += [
-        f"| {name} | {kind} | {given} | {_share(right, given)} |" for (name, kind), (given, right) in ways.items()
+        f"| {name} | {kind} | {given} | {_share(right, given)} |"
+        for (name, kind), (given, right) in sorted(ways.items())
+        if given
     ]
     return "\n".join([*lines, ""])
 
