@@ -32,7 +32,7 @@ def train(
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Seed of the encoder; recorded in the manifest.")] = 0,
 ) -> None:
-    """Train the embedded judge on --data and write its files, the same bytes for the same data.
+    """Train the embedded judge on --data and write its files, the same bytes for the same data and number of threads.
 
     It says so where no threshold makes three stances in four right, so that the model would assert none.
     """
