@@ -167,7 +167,7 @@ def test_a_stance_told_in_words_shows_the_words() -> None:
     assert (found.label.polarity, found.label.basis) == (Polarity.CONTRASTING, Basis.EVIDENCE)
     assert found.label.evidence is not None
     shown = source_text(work(CitationContext(text=text)), found.label.evidence.source, 0)
-    assert any("contrary" in shown[a:b] or "findings" in shown[a:b] for a, b in found.cues)
+    assert any("contrary" in shown[a:b] for a, b in found.cues)
 
 
 @pytest.mark.parametrize(

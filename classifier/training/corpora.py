@@ -72,6 +72,10 @@ it, since on it that encoder is wrong by choice.
 """
 
 
+HELD_BACK = ("test", "dev")
+"""Parts of data sets that are not trained on."""
+
+
 class Example(NamedTuple):
     """One labelled passage. `allowed[head]` is the set of values its label allows; a head is absent if unlabelled."""
 
@@ -158,9 +162,10 @@ def load_own(paths: Iterable[Path], data: Iterable[Path]) -> list[Example]:
         for path in data:
             for row in read_rows(path):
                 key = (str(row["dataset"]), str(row.get("id")))
-                held = ("dev", "test")  # an id that stands in two parts: labels were given on the training part
-                better = key in texts and texts[key].get("split") in held and row.get("split") not in held
-                if key in wanted and (key not in texts or better):
+                if key not in wanted:
+                    continue
+                kept = texts.setdefault(key, row)  # of an id that stands in two parts, the training part was labelled
+                if kept.get("split") in HELD_BACK and row.get("split") not in HELD_BACK:
                     texts[key] = row
     examples: list[Example] = []
     for path, row in own:

@@ -11,7 +11,6 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from classifier.judges.local.features import extract
-from classifier.judges.local.stances import tells
 from classifier.training.corpora import Example
 
 Floats = NDArray[np.float64]
@@ -84,13 +83,6 @@ def allowed_matrix(examples: Sequence[Example], head: str, values: Sequence[str]
     """[examples, values]: which values each label allows; a row of False where the head is not labelled."""
     rows = [[v in e.allowed.get(head, ()) for v in values] for e in examples]
     return np.array(rows, dtype=bool).reshape(len(rows), len(values))
-
-
-def told(table: Table, rows: NDArray[np.int64], values: Sequence[str]) -> NDArray[np.bool_]:
-    """[rows, values]: which polarities a pattern of words tells in each row."""
-    marks = [np.flatnonzero(np.isin(table.names, [f"g {name}" for name in tells(value)])) for value in values]
-    present = table.present[rows]
-    return np.column_stack([np.asarray(present[:, m].sum(axis=1))[:, 0] > 0 for m in marks])
 
 
 def example_weights(

@@ -80,10 +80,10 @@ def train(
     held = {head: held_out(table, head, settings) for head in HEADS}
     tuned = tune_all(table, held, watched, heads, settings)
     made_from = manifest(files + extra, examples, seed, everything)
+    made_from["thresholds_only"] = dict(sorted(Counter(e.corpus for e in others).items()))
     if encoder_folder is None:
         blending.uninstall(out)
-    made_from["thresholds_only"] = dict(sorted(Counter(e.corpus for e in others).items()))
-    if encoder_folder is not None:
+    else:
         logits = blending.HeldOut.load(encoder_folder)
         logits.check(made_from["files"], everything, seed)
         table, watched = logits.beside(table), logits.beside(watched)
@@ -112,7 +112,7 @@ def tune_all(
 def usable(example: Example, everything: bool) -> bool:
     """Whether an example may be trained on: never test rows, dev rows or evaluate-only sets."""
     corpus = corpora.CORPORA.get(example.corpus)
-    if example.split in ("test", "dev") and example.corpus != "focal":  # focal has no other part
+    if example.split in corpora.HELD_BACK and example.corpus != "focal":  # focal has no other part
         return False
     return everything if corpus is None else corpus.train and (everything or corpus.permissive)
 
@@ -278,11 +278,10 @@ def kinds_of(table: Table, rows: Rows, best: Rows, settings: Settings) -> list[s
 
     By the linear heads alone only what a pattern tells, as polarity/basis.
     """
+    told = [stances.kind_of(POLARITIES[k], f) for k, f in zip(best, patterns_of(table, rows), strict=True)]
     if settings.blend:
-        told = matrices.told(table, rows, POLARITIES)[np.arange(len(best)), best]
         return [f"{POLARITIES[k]}/{'told' if t else 'implied'}" if k else "" for k, t in zip(best, told, strict=True)]
-    found = patterns_of(table, rows)
-    return [stances.kind_of(POLARITIES[k], f) or "" for k, f in zip(best, found, strict=True)]
+    return [t or "" for t in told]
 
 
 def patterns_of(table: Table, rows: Rows) -> list[set[str]]:

@@ -12,7 +12,7 @@ from classifier.evidence import Task, prepare
 from classifier.judges.local.encoder import HEADS, Encoded
 from classifier.judges.local.explain import Carrier, carrier
 from classifier.judges.local.features import Source
-from classifier.judges.local.model import LocalModel, Scored, telling
+from classifier.judges.local.model import LocalModel, Scored
 from classifier.judges.local.relation import Relation, relate
 from classifier.judges.local.stances import kind_of
 from classifier.schema import (
@@ -120,19 +120,14 @@ def _decide(model: LocalModel, text: SentText, scored: Scored) -> _Read:
     if polarity is Polarity.NEUTRAL:
         sure = polarity_p >= limits["neutral"]
     else:
-        kind = _kind(scored, polarity)
-        how = "told" if telling(scored.features, polarity.value) else "implied"
-        sure = kind is not None and polarity_p >= limits[how if scored.encoded else kind]
+        told = kind_of(polarity.value, {f.name[2:] for f in scored.features if f.name.startswith("g ")})
+        kind, limit = told, told
+        if scored.encoded:
+            kind = f"{polarity.value}/{HEADS['basis'][int(scored.encoded.logits['basis'].argmax())]}"
+            limit = "told" if told else "implied"
+        sure = limit is not None and polarity_p >= limits[limit]
         basis = Basis(kind.split("/")[1]) if sure and kind else Basis.NONE
     return _Read(text, scored, role, role_p, polarity if sure else Polarity.UNCLEAR, polarity_p, basis)
-
-
-def _kind(scored: Scored, polarity: Polarity) -> str | None:
-    """The stance as polarity/basis: the basis by the encoder, or by the pattern that carries the stance (or None)."""
-    if scored.encoded:
-        basis = HEADS["basis"][int(scored.encoded.logits["basis"].argmax())]
-        return f"{polarity.value}/{basis}"
-    return kind_of(polarity.value, {f.name[2:] for f in scored.features if f.name.startswith("g ")})
 
 
 def _basis(encoded: Encoded) -> dict[str, float]:

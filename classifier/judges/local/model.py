@@ -17,7 +17,6 @@ from classifier.errors import SettingsError
 from classifier.judges.local.encoder import Encoded, Encoder, available
 from classifier.judges.local.features import Feature, Passage, Source, extract
 from classifier.judges.local.relation import CommonWords
-from classifier.judges.local.stances import tells
 
 Floats = NDArray[np.float32]
 FORMAT = 2
@@ -145,12 +144,6 @@ class LocalModel:
             for (start, end), amount in zip(scored.encoded.spans, moved, strict=True):
                 out.append((Feature("piece", start, end), float(amount)))
         return out
-
-
-def telling(features: Sequence[Feature], polarity: str) -> list[Feature]:
-    """The patterns of words among the features that tell this polarity."""
-    patterns = {f"g {name}" for name in tells(polarity)}
-    return [f for f in features if f.name in patterns]
 
 
 def _softmax(logits: Floats) -> Floats:

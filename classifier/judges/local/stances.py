@@ -2,7 +2,7 @@
 
 A linear head cannot see such conjunctions in single cues: praise of the subject studied, or `better` in somebody
 else's comparison, is no stance of the citing authors. The patterns are features of the heads. The linear heads alone
-assert a stance only where one of its own patterns holds; the encoder needs to be less sure where one does.
+assert a stance only where one of its own patterns holds; the encoder has a threshold of its own where one does.
 """
 
 from __future__ import annotations
@@ -49,13 +49,8 @@ GATES: Mapping[str, frozenset[str]] = {
 """Which patterns tell a stance (polarity/basis). Others only hint: praise near a mention is mostly of the subject."""
 
 
-def tells(polarity: str) -> frozenset[str]:
-    """The patterns that tell a polarity in words."""
-    return frozenset[str]().union(*(found for kind, found in GATES.items() if kind.startswith(f"{polarity}/")))
-
-
 def kind_of(polarity: str, patterns: Collection[str]) -> str | None:
-    """The stance, polarity/basis, that `patterns` let a polarity be; evidence before assessment, None for neither."""
+    """The stance, polarity/basis, as which `patterns` tell a polarity; evidence before assessment, None for neither."""
     for basis in ("evidence", "assessment"):
         kind = f"{polarity}/{basis}"
         if GATES.get(kind, frozenset()).intersection(patterns):
