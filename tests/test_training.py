@@ -23,7 +23,19 @@ from classifier.judges.local.encoder import HEADS
 from classifier.judges.local.features import Source, extract
 from classifier.judges.local.model import LocalModel
 from classifier.judges.local.stances import kind_of
-from classifier.training import blending, calibration, candidates, card, corpora, evaluate, fitting, in_domain, matrices
+from classifier.training import (
+    assertions,
+    blending,
+    calibration,
+    candidates,
+    card,
+    corpora,
+    evaluate,
+    fitting,
+    in_domain,
+    matrices,
+    whole_sets,
+)
 from classifier.training.corpora import POLARITIES, Example
 from classifier.training.train import Settings, Shown, patterns_of, train, tune, tune_stances, usable
 from tests.paths import SHARED
@@ -332,10 +344,13 @@ def test_three_in_four_are_right_on_silver_labels_and_on_labels_by_people():
         return Shown(shown.table, shown.held._replace(scores=scores))
 
     silver = part("silver", [0.6, 0.95] * 100, [True, True] * 100)
+    hard = part("silver-hard", [0.6, 0.95] * 100, [False, True] * 100)
     people = part("athar", [0.6, 0.9] * 200, [False, True, False, True, False, True, False, False] * 50)
     told = part("silver", [0.6, 0.95] * 50, [True, True] * 50, [True] * 100)
     alone = tune_stances([silver], 1.0, settings)
     assert alone == {"told": pytest.approx(0.6), "implied": pytest.approx(0.6)}  # too few told: all together
+    assert tune_stances([silver, hard], 1.0, settings)["implied"] == pytest.approx(0.6)  # three in four with both
+    assert tune_stances([silver, hard, hard], 1.0, settings)["implied"] == pytest.approx(0.95)
     assert tune_stances([silver, people, told], 1.0, settings) == {
         "told": pytest.approx(0.6),
         "implied": pytest.approx(0.9),
@@ -344,14 +359,14 @@ def test_three_in_four_are_right_on_silver_labels_and_on_labels_by_people():
 
 def test_what_is_told_and_what_is_implied_have_thresholds_of_their_own_and_are_counted_apart() -> None:
     shown = shown_of(["silver"] * 4, [False, True, False, False], [True, True, False, False])
-    scores = evaluate.Scores(
+    scores = assertions.Scores(
         np.arange(4),
         np.array([[0.4, 0.6, 0, 0], [0.4, 0.6, 0, 0], [0.4, 0.6, 0, 0], [0.1, 0.9, 0, 0]]),
         {"neutral": 0.5, "told": 0.5, "implied": 0.8},
     )
     labels = ("supporting", "neutral", "supporting", "supporting")
     rows = [example(v, "a [[X]]")._replace(allowed={"polarity": frozenset({v})}) for v in labels]
-    counted = evaluate.asserted(scores, shown.table._replace(examples=rows), Settings(blend={"polarity": 0.0}))
+    counted = assertions.asserted(scores, shown.table._replace(examples=rows), Settings(blend={"polarity": 0.0}))
     assert {k: (v.asserted, v.right) for k, v in counted.items() if v.asserted} == {
         "supporting/told": (2, 1),
         "supporting/implied": (1, 1),
@@ -371,6 +386,34 @@ def test_the_card_counts_contrasting_stances_and_leaves_scicite_out_once() -> No
     assert "| own scheme | all but scicite | 9 | 5 | 4 |" in text
     assert "| own scheme | contrasting/told | 6 | 4 (67%) |" in text
     assert "| own scheme, all but scicite | contrasting/told | 3 | 2 (67%) |" in text
+
+
+def test_over_a_whole_set_what_has_no_label_is_known_from_a_sample() -> None:
+    """Six passages: two asserted (one labelled, and rightly), four not (a labelled one, a sampled one)."""
+    marked = shown_of(["act"] * 6, [False] * 6, [True, True, False, False, False, False])
+    passages = [example(str(i), "a [[X]]", corpus="act")._replace(key=f"act:{i}", allowed={}) for i in range(6)]
+    p = np.array([[0.4, 0.6, 0, 0]] * 2 + [[0.9, 0.1, 0, 0]] * 4)
+    scores = assertions.Scores(np.arange(6), p, {"neutral": 0.5, "told": 0.5, "implied": 0.8})
+    table = marked.table._replace(examples=passages)
+    labels, sample = {"act:0": "supporting", "act:2": "contrasting"}, {"act:3": "neutral"}
+    found = assertions.whole_set(scores, table, Settings(blend={"polarity": 0.0}), labels, sample)
+    assert found["counts"][""] == {"contrasting": 1, "": 3}
+    assert found["counts"]["supporting"] == {"supporting": 1, "": 1}
+    assert found["sampled"] == {"neutral": 1}
+    at = assertions.by_truth(found)
+    assert [at[truth].tolist() for truth in ("supporting", "contrasting", "")] == [[1, 0, 0], [0, 0, 1], [1, 0, 3]]
+    text = whole_sets.section({"shipped": {"polarity own": {"act": {"whole set": found}, "mean": {}}}})
+    assert "| act | 6 | 2 | 1 | 2 | 2 | 1 | 1 (50%, 9 to 91) | 0 | 0 |" in text
+
+
+def test_at_the_rates_of_citations_at_large_few_errors_outweigh_rare_stances() -> None:
+    """One neutral passage in a hundred taken for contrasting, half of the contrasting found: 0.0035 of 0.01308."""
+    counts = {"supporting": [500, 0, 500], "contrasting": [0, 500, 500], "": [0, 10, 990]}
+    found = assertions.at_rates({truth: np.array(n, dtype=float) for truth, n in counts.items()})
+    assert found["supporting"] == (1.0, 1.0, 1.0)
+    share, low, high = found["contrasting"]
+    assert share == pytest.approx(0.0035 / (0.0035 + 0.00958))
+    assert low < share < high
 
 
 def test_an_encoder_left_beside_new_heads_is_removed_and_networks_are_not(tmp_path: Path) -> None:

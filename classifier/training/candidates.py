@@ -19,7 +19,7 @@ import numpy as np
 
 from classifier.judges.local.features import read
 from classifier.judges.local.model import LocalModel
-from classifier.training import blending, calibration, corpora, evaluate, matrices
+from classifier.training import assertions, blending, calibration, corpora, evaluate, matrices
 from classifier.training.train import Settings, expand, fit_head, rows_of, score, usable
 
 _KEYS = ("role native", "role own", "polarity native", "polarity own")
@@ -71,7 +71,7 @@ def settings_for(candidate: Candidate) -> Settings:
 def rows_for(table: matrices.Table, candidate: Candidate) -> np.ndarray[Any, np.dtype[np.bool_]]:
     """Which rows the candidate trains on."""
     kept = np.array([usable(e, candidate.everything) for e in table.examples], dtype=bool)
-    for names, wanted in ((("silver", "silver-hard"), candidate.silver), (("written",), candidate.written)):
+    for names, wanted in ((corpora.SILVER, candidate.silver), (("written",), candidate.written)):
         if not wanted:
             kept &= ~np.isin(table.corpora, names)
     return kept
@@ -90,7 +90,7 @@ def in_domain(table: matrices.Table, corpus: str, head: str, candidate: Candidat
     settings = settings_for(candidate)
     fitted = fit_head(table, rows[train[rows]], head, settings)
     p = calibration.probabilities(score(table, np.flatnonzero(dev), fitted, head, settings), 1.0)
-    return evaluate.head_result(evaluate.Scores(np.flatnonzero(dev), p, {}), table, head, groups)
+    return evaluate.head_result(assertions.Scores(np.flatnonzero(dev), p, {}), table, head, groups)
 
 
 def costs(table: matrices.Table, count: int = 2000) -> dict[str, dict[str, float]]:
@@ -130,11 +130,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--data", type=Path, action="append", required=True)
     parser.add_argument("--silver", type=Path)
     parser.add_argument("--written", type=Path)
+    parser.add_argument("--sample", type=Path, help="silver labels of passages drawn at random from those without one")
     parser.add_argument("--encoder", type=Path, help="folder of classifier.training.encoder, for candidates with it")
     parser.add_argument("--only", action="append")
     parser.add_argument("--out", type=Path, default=Path("eval/results/embedded"))
     given = parser.parse_args(arguments)
     table = table_of(given.data, given.silver, given.written)
+    drawn = corpora.load_own(expand([given.sample]), expand(given.data)) if given.sample else []
+    sample = assertions.silver_polarity(drawn)
     logits = blending.HeldOut.load(given.encoder) if given.encoder else None
     args_out: Path = given.out
     args_out.mkdir(parents=True, exist_ok=True)
@@ -152,7 +155,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         inside = logits.beside(table, in_domain=True) if logits and candidate.encoder is not None else table
         shared = fits.setdefault(candidate._replace(encoder=None), {})
         shipped = LocalModel.load().settings if name == "shipped" else None
-        found = evaluate.candidate(beside, rows_for(table, candidate), settings, shared, shipped)
+        found = evaluate.candidate(beside, rows_for(table, candidate), settings, shared, shipped, sample)
         own = int((table.corpora[rows_for(table, candidate)] == "written").sum())
         results[name] = found | {"in domain": _in_domain(inside, candidate), "own passages": own}
         path.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n", encoding="utf-8")
@@ -213,7 +216,7 @@ def _stances(result: Mapping[str, Any]) -> tuple[str, str, str]:
     corpora_found = [found for name, found in result.get("polarity own", {}).items() if name != "mean"]
     kinds = [kind for found in corpora_found for kind in found.get("asserted as shipped", found["asserted"]).values()]
     given, right = sum(k["asserted"] for k in kinds), sum(k["right"] for k in kinds)
-    rows = sum(found["rows"] for found in corpora_found)
+    rows = sum(next(iter(found["asserted"].values()))["rows"] for found in corpora_found)
     there = sum(found.get("stances", 0) for found in corpora_found)
     return f"{given} of {rows:,}", f"{right} ({right / given:.0%})" if given else "-", str(there)
 

@@ -15,6 +15,7 @@ from typing import Any
 from classifier.training.calibration import NEVER
 from classifier.training.evaluate import shown
 from classifier.training.in_domain import ABOUT, as_rows
+from classifier.training.whole_sets import section
 
 _INTRO = """# Model card: the embedded judge
 
@@ -48,7 +49,7 @@ _LIMITS = """
 - Data sets draw their lines elsewhere, so native scores mix convention with error; the rows `own scheme` are silver
   labels by a language model, not by people.
 - Precision of asserted stances depends on the share of stances: these sets hold many more than citations at large,
-  where some 4 in 100 take a side. Expect more wrong ones there.
+  where some 4 in 100 take a side; the section on whole sets says what to expect there.
 - Most true stances are not asserted (the rows `all` above: stances there, and right). A large part of the others is
   called `neutral`, wrongly (the column says how many passages); the rest is `unclear` and marked for review.
 - SciCite's agreements of results lift what is right in our own scheme: read the row without it.
@@ -59,8 +60,6 @@ _LIMITS = """
   licence included, which gave no weight to the model. That three in four are right on labels by people is by
   passages of all sets together, most of them clinical and SDCF's; see the rows of the others. Implied stances lean on
   two sets: found without SciCite, or without clinical text, no threshold for them is good enough (`never` above).
-- The pattern that tells a contradiction also takes some methods that differ for one ("in contrast to [1], our model
-  estimates the rate"), and a contrast with something else near the mention.
 - Hyper-parameters were chosen on leave-one-corpus-out scores of the same sets, so the means are slightly flattered.
 - Cue phrases and stance patterns were revised after reading errors on silver rows and on Athar's training part; those
   of findings set beside the hub's (2026-11-28) on SciCite and Kumpa alone.
@@ -104,7 +103,7 @@ def card(
         never=", ".join(_decision(k) for k in sorted(never)) or "nothing is ruled out",
     )
     own = _gold(gold) if gold else ""
-    scores = _asserted(results) + _means(results) + _in_domain(results, further or {})
+    scores = _asserted(results) + section(results) + _means(results) + _in_domain(results, further or {})
     return text + _data(manifest) + _thresholds(described) + own + scores + _LIMITS
 
 
@@ -161,6 +160,7 @@ def _asserted(results: Mapping[str, Any]) -> str:
     lines += [
         "By networks that saw no passage of the set, at the thresholds that ship; in the last two columns at ones that",
         "were found without the set too (told, implied), which says how far the thresholds themselves hang on it.",
+        "Own scheme: all passages with a silver label, those that were drawn as hard ones too.",
         "",
         "| labels | set | passages | stances there | asserted | right | contrasting there | asserted | right "
         "| called `neutral`, wrongly | left `unclear` | thresholds without the set | asserted | right |",

@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from classifier.judges.local.stances import GATES
 from classifier.training import calibration, matrices
+from classifier.training.assertions import Scores, asserted, fixed, silver_polarity, whole_rows, whole_set
 from classifier.training.calibration import Held
-from classifier.training.corpora import HEADS, POLARITIES, Example
+from classifier.training.corpora import HEADS, SILVER, Example
 from classifier.training.files import HeadFit
 from classifier.training.fitting import Floats
 from classifier.training.matrices import Table
@@ -24,7 +24,6 @@ from classifier.training.train import (
     Settings,
     Shown,
     fit_head,
-    kinds_of,
     rows_of,
     score,
     tune,
@@ -40,16 +39,6 @@ ROLE_GROUPS = np.array([0, 0, 1, 1, 1, 2, 0])
 """Roles in three groups, as in the literature: motivation and future work are background, extension is use."""
 POLARITY_GROUPS = np.array([0, 1, 2, 0])
 """Native sets have no mixed; a prediction of mixed counts as neutral there."""
-KINDS = tuple(f"{polarity}/{how}" for polarity in POLARITIES[1:] for how in ("told", "implied"))
-"""Kinds of stance with the encoder: told by a pattern of words, or implied."""
-
-
-class Scores(NamedTuple):
-    """Probabilities [rows, values] for `rows` of a table, and the thresholds that apply to them."""
-
-    rows: NDArray[np.int64]
-    p: Floats
-    tuned: dict[str, float]
 
 
 class Result(NamedTuple):
@@ -187,7 +176,7 @@ def grouped(p: Floats, groups: NDArray[np.int64]) -> Floats:
 
 def corpus_rows(table: Table, corpus: str, head: str, own: bool = False) -> NDArray[np.int64]:
     """Rows of a corpus with this head: its native labels, or (`own`) the silver labels on its passages."""
-    silver = (table.corpora == "silver") & (table.families == corpus)
+    silver = np.isin(table.corpora, SILVER) & (table.families == corpus)
     inside = silver if own else table.corpora == corpus
     rows = np.flatnonzero(inside)
     return rows[[head in table.examples[int(i)].allowed for i in rows]] if len(rows) else rows
@@ -203,39 +192,6 @@ def head_result(scores: Scores, table: Table, head: str, groups: NDArray[np.int6
     return bootstrap(truth[known], guess[known], int(groups.max()) + 1)
 
 
-class Asserted(NamedTuple):
-    """Asserted stances of one kind: how many in how many rows, how many right."""
-
-    rows: int
-    asserted: int
-    right: int
-    neutral_given: int
-    neutral_right: int
-
-
-def asserted(scores: Scores, table: Table, settings: Settings) -> dict[str, Asserted]:
-    """What is asserted at the thresholds, against the label, by kind of stance (as in `kinds_of`)."""
-    best = scores.p.argmax(axis=1)
-    confidence = scores.p.max(axis=1)
-    allowed = matrices.allowed_matrix([table.examples[i] for i in scores.rows], "polarity", POLARITIES)
-    hit = allowed[np.arange(len(best)), best]
-    kinds = np.array(kinds_of(table, scores.rows, best, settings))
-    neutral = (best == 0) & (confidence >= scores.tuned["neutral"])
-    out: dict[str, Asserted] = {}
-    for kind in KINDS if settings.blend else GATES:
-        limit = scores.tuned[kind.split("/")[1] if settings.blend else kind]
-        sure = (kinds == kind) & (confidence >= limit)
-        counts = (int(sure.sum()), int((sure & hit).sum()), int(neutral.sum()), int((neutral & hit).sum()))
-        out[kind] = Asserted(len(best), *counts)
-    return out
-
-
-def fixed(scores: Scores, temperature: float, thresholds: Mapping[str, float]) -> Scores:
-    """The scores at another temperature, with other thresholds: those of the shipped model, for what it asserts."""
-    logits = np.log(np.maximum(scores.p, 1e-300)) * scores.tuned["temperature"]
-    return Scores(scores.rows, calibration.probabilities(logits, temperature), dict(thresholds))
-
-
 def sureness(scores: Scores, table: Table, head: str, groups: NDArray[np.int64]) -> calibration.Sureness:
     """How sure the model is of each row whose label is one group, and whether it is right."""
     truth = truth_of([table.examples[i] for i in scores.rows], head, groups)
@@ -249,12 +205,15 @@ def candidate(
     settings: Settings,
     fits: Fits | None = None,
     shipped: Mapping[str, Any] | None = None,
+    sample: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """All out-of-corpus figures of one candidate, as plain data; `fits` as in `Unseen`.
 
-    shipped: temperatures and thresholds of the shipped model; what is asserted is then counted with these as well.
+    shipped: temperatures and thresholds of the shipped model; what is asserted is then counted with these as well, and
+    over whole data sets. sample: silver polarity, by key, of passages drawn at random from those without a label.
     """
     unseen = Unseen(table, train_rows, settings, fits)
+    labels = silver_polarity(table.examples)
     out: dict[str, Any] = {}
     for head, groups, natives in (
         ("role", ROLE_GROUPS, ROLE_CORPORA),
@@ -270,27 +229,37 @@ def candidate(
                 if len(rows) < 50:
                     continue
                 scores = unseen.scores(head, rows)
-                result = head_result(scores, table, head, groups)
+                plain = scores.only(table.corpora[rows] != "silver-hard")
+                result = head_result(plain, table, head, groups)
                 if result is None:
                     continue
                 results.append(result)
-                sure.append(sureness(scores, table, head, groups))
+                sure.append(sureness(plain, table, head, groups))
                 found[name] = result._asdict() | {"ece": calibration.calibration_error(*sure[-1])}
                 if head == "polarity":
-                    counted = asserted(scores, table, settings)
-                    labels = [table.examples[i].allowed["polarity"] for i in rows]
-                    found[name]["stances"] = sum("neutral" not in values for values in labels)
-                    found[name]["contrasting"] = sum(values == {"contrasting"} for values in labels)
-                    found[name]["asserted"] = {k: v._asdict() for k, v in counted.items()}
-                    if shipped is not None:
-                        as_shipped = fixed(scores, shipped["temperature"][head], shipped["thresholds"])
-                        counted = asserted(as_shipped, table, settings)
-                        found[name]["asserted as shipped"] = {k: v._asdict() for k, v in counted.items()}
-                    found[name]["thresholds"] = {
-                        k: v for k, v in scores.tuned.items() if k not in ("temperature", "floor")
-                    }
+                    found[name] |= _stances(scores, table, settings, shipped)
+                if head == "polarity" and kind == "own" and shipped is not None:
+                    every = fixed(unseen.scores(head, whole_rows(table, name)), shipped)
+                    found[name]["whole set"] = whole_set(every, table, settings, labels, sample or {})
             if results:
                 mean, low, high = average(results)
                 found["mean"] = {"macro": mean, "low": low, "high": high, "ece": calibration.pooled_error(sure)}
             out[f"{head} {kind}"] = found
     return out
+
+
+def _stances(
+    scores: Scores, table: Table, settings: Settings, shipped: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Stances in the labels of `scores`; what is asserted by thresholds found without the set, and as shipped."""
+    labels = [table.examples[i].allowed["polarity"] for i in scores.rows]
+    found: dict[str, Any] = {
+        "stances": sum("neutral" not in values for values in labels),
+        "contrasting": sum(values == {"contrasting"} for values in labels),
+        "asserted": {k: v._asdict() for k, v in asserted(scores, table, settings).items()},
+        "thresholds": {k: v for k, v in scores.tuned.items() if k not in ("temperature", "floor")},
+    }
+    if shipped is not None:
+        counted = asserted(fixed(scores, shipped), table, settings)
+        found["asserted as shipped"] = {k: v._asdict() for k, v in counted.items()}
+    return found

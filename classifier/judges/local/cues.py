@@ -16,9 +16,9 @@ LEXICON: dict[str, str] = {
         support* the hypothesi* | support* the notion | support* the view | support* the idea | support* this |
         support* our | support* previou* | is supported by | were supported by | coincide* with | replicat* |
         reproduce* the result | compatible with | in support of | in keeping with | match* the result |
-        accord* with | in accordance to | in concordance | concur* | conform* with | in conformity with |
-        match* the theoretical | match* previous | fit* well with | parallel* the finding | echo* | verif* |
-        validat* the | similarly to
+        accord* with | in accordance to | in concordance | concur | concurred | concurring | conform* with |
+        in conformity with | match* the theoretical | match* previous | fit* well with | parallel* the finding |
+        echo* | verif* | validat* the | similarly to
         """,
     "disagree": """
         contradict* | inconsistent with | not consistent with | disagree* | conflict* with | at odd with |

@@ -23,7 +23,9 @@ WITHIN = 20
 
 _OWN = frozenset("our my this these present current".split())
 _FINDINGS = frozenset("result finding data observation value estimate study rate level".split())
-"""What may be found to differ. Methods that differ are no contradiction, though some still pass (docs/decisions)."""
+"""What may be found to differ. Methods that differ are no contradiction."""
+_NO_FINDING = frozenset("method model approach algorithm system framework estimator set we".split())
+"""What makes no finding of `our model estimates`, `our data set` and `in this study, we consider`."""
 _IS = frozenset("is was are were may might also appear seem".split())
 _AGAINST = frozenset({"to", "with", "from", "unlike"})
 """How contrasts end that name what they are with, and are no mere comparison of amounts."""
@@ -75,7 +77,8 @@ class _View(NamedTuple):
     def found(self, first: int, after: int) -> bool:
         """Whether own findings are named in these tokens: `our results`, `these data`, `the present study`."""
         forms = self.forms[first:after]
-        return any(f in _OWN and _FINDINGS.intersection(forms[i + 1 : i + 4]) for i, f in enumerate(forms))
+        near = [forms[i + 1 : i + 5] for i, f in enumerate(forms) if f in _OWN]
+        return any(_FINDINGS.intersection(f[:3]) and not _NO_FINDING.intersection(f) for f in near)
 
     def right_of_target(self, cue: Cue) -> bool:
         return any(t < cue.first for t in self.targets)
@@ -97,6 +100,16 @@ class _View(NamedTuple):
         near = self.forms[max(0, cue.first - 4) : cue.first]
         bare = near[-1:] == ["this"] or any(a == "this" and b in _IS for a, b in pairwise(near))
         return bare or self.found(start, cue.first)
+
+    def against(self, cue: Cue) -> bool:
+        """Whether a contrast says with what; if not, it may be one of amounts, or open a clause."""
+        return self.forms[cue.after - 1] in _AGAINST
+
+    def leaves(self, cue: Cue) -> bool:
+        """Whether a contrast is with something else and the mention stands in a clause about us: `unlike X, we use`."""
+        target = min((t for t in self.targets if t >= cue.after), default=cue.after)
+        comma = next((i for i in range(cue.after, target) if self.forms[i] in ",;"), target)
+        return any(comma < i < target for i in self.first_person)
 
     def ours_before(self, cue: Cue, reach: int = 5) -> bool:
         return any(-1 <= cue.first - i <= reach for i in self.first_person)
@@ -123,22 +136,20 @@ def _findings(view: _View) -> list[Pattern]:
     out = near("agrees", "agree", "not:disagree")
     ours = [c for c in view.named("find", "not:find") if view.ours_before(c) or c.name == "not:find"]
     found = view.found(0, len(view.forms)) or any(c.name == "find" for c in ours)
-    contrary = [
+    told = any(c.name == "find" for c in ours) and not out
+    out += [
         Pattern("contradicts", c.first, c.after)
         for c in view.named("contrast")
-        if view.gap(c) <= WITHIN and view.forms[c.after - 1] in _AGAINST and (found or view.goes_on(c))
+        if view.gap(c) <= WITHIN and not view.leaves(c) and (told or (view.against(c) and (found or view.goes_on(c))))
     ]
-    out += contrary + near("disagrees", "disagree", "not:agree")
+    out += near("disagrees", "disagree", "not:agree")
     if not view.own:
         return out
-    reported = bool(view.named("report", "own_result"))
-    if reported:
+    if view.named("report", "own_result"):
         out += [Pattern("alike", c.first, c.after) for c in view.named("same") if view.gap(c) <= CLOSE]
-    if ours and not contrary and not any(p.name == "agrees" for p in out):
-        names = {"contrast": "contradicts", "not:find": "absent"}
-        for cue in view.named("contrast", "not:find"):
-            if view.gap(cue) <= WITHIN and (cue.name == "contrast" or view.ours_before(cue)):
-                out.append(Pattern(names[cue.name], cue.first, cue.after))
+    if ours and not any(p.name in ("agrees", "contradicts") for p in out):
+        nothing = [c for c in view.named("not:find") if view.gap(c) <= WITHIN and view.ours_before(c)]
+        out += [Pattern("absent", c.first, c.after) for c in nothing]
     return out
 
 
