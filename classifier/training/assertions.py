@@ -16,15 +16,16 @@ from numpy.typing import NDArray
 from classifier.evaluation.intervals import RESAMPLES
 from classifier.judges.local.stances import GATES
 from classifier.training import calibration, matrices
-from classifier.training.corpora import HELD_BACK, POLARITIES, SILVER, Example
+from classifier.training.corpora import POLARITIES, SILVER, Example
 from classifier.training.fitting import Floats
 from classifier.training.matrices import Table
-from classifier.training.train import Settings, kinds_of
+from classifier.training.train import Settings, kinds_of, usable
 
 KINDS = tuple(f"{polarity}/{how}" for polarity in POLARITIES[1:] for how in ("told", "implied"))
 """Kinds of stance with the encoder: told by a pattern of words, or implied."""
 RATES = {"supporting": 0.035, "contrasting": 0.007}
 """Shares of a random sample of citation statements, as the notes on the public data sets give them."""
+_TRUTH = {"supporting": "supporting", "contrasting": "contrasting", "mixed": "contrasting"}
 
 
 class Scores(NamedTuple):
@@ -56,10 +57,17 @@ def fixed(scores: Scores, shipped: Mapping[str, Any]) -> Scores:
     return Scores(scores.rows, p, dict(shipped["thresholds"]))
 
 
+def _limits(scores: Scores, settings: Settings) -> dict[str, float]:
+    """The threshold of each kind of stance."""
+    if settings.blend:
+        return {kind: scores.tuned[kind.split("/")[1]] for kind in KINDS}
+    return {kind: scores.tuned[kind] for kind in GATES}
+
+
 def kinds_asserted(scores: Scores, table: Table, settings: Settings) -> NDArray[np.str_]:
     """The kind of stance that is asserted of each row, "" for none."""
     kinds = np.array(kinds_of(table, scores.rows, scores.p.argmax(axis=1), settings), dtype="U32")
-    limits = {k: scores.tuned[k.split("/")[1] if settings.blend else k] for k in (KINDS if settings.blend else GATES)}
+    limits = _limits(scores, settings)
     sure = scores.p.max(axis=1) >= np.array([limits.get(k, calibration.NEVER) for k in kinds.tolist()])
     return np.where(sure, kinds, "")
 
@@ -72,7 +80,7 @@ def asserted(scores: Scores, table: Table, settings: Settings) -> dict[str, Asse
     given = kinds_asserted(scores, table, settings)
     neutral = (best == 0) & (scores.p.max(axis=1) >= scores.tuned["neutral"])
     out: dict[str, Asserted] = {}
-    for kind in KINDS if settings.blend else GATES:
+    for kind in _limits(scores, settings):
         sure = given == kind
         counts = (int(sure.sum()), int((sure & hit).sum()), int(neutral.sum()), int((neutral & hit).sum()))
         out[kind] = Asserted(len(best), *counts)
@@ -89,8 +97,8 @@ def silver_polarity(examples: Iterable[Example]) -> dict[str, str]:
 
 
 def whole_rows(table: Table, corpus: str) -> NDArray[np.int64]:
-    """All passages of a data set but those of parts that are held back (FOCAL has no other part)."""
-    kept = [e.corpus == corpus and (e.split not in HELD_BACK or corpus == "focal") for e in table.examples]
+    """All passages of a data set but those of parts that are held back."""
+    kept = [e.corpus == corpus and usable(e, everything=True) for e in table.examples]
     return np.flatnonzero(np.array(kept, dtype=bool))
 
 
@@ -120,32 +128,31 @@ def by_truth(found: Mapping[str, Any]) -> dict[str, Floats]:
     What they are: supporting, contrasting (mixed among them), or "" for neither. Passages without a label are shared
     out as the sample was; where it is empty, and where a stance is asserted, they count as neither.
     """
-    out = {truth: np.zeros(3) for truth in ("supporting", "contrasting", "")}
-    sampled = {label: n / sum(found["sampled"].values()) for label, n in found["sampled"].items()} or {"": 1.0}
-    for given, labels in found["counts"].items():
-        at = {"supporting": 0, "contrasting": 1}.get(given, 2)
-        for label, n in labels.items():
-            shares = sampled if not label and at == 2 else {label: 1.0}
-            for truth, share in shares.items():
-                out[{"supporting": truth, "contrasting": truth, "mixed": "contrasting"}.get(truth, "")][at] += n * share
+    counts, sampled = found["counts"], found["sampled"]
+    out = {truth: np.zeros(3) for truth in (*RATES, "")}
+    for at, values in enumerate((("supporting",), ("contrasting",), ("mixed", ""))):
+        for label, n in [pair for value in values for pair in counts[value].items()]:
+            out[_TRUTH.get(label, "")][at] += n
+    for label, n in sampled.items():
+        moved = counts[""].get("", 0) * n / sum(sampled.values())
+        out[""][2] -= moved
+        out[_TRUTH.get(label, "")][2] += moved
     return out
 
 
-def at_rates(
-    counts: Mapping[str, Floats], rates: Mapping[str, float] = RATES, seed: int = 0
-) -> dict[str, tuple[float, float, float]]:
-    """Of the stances that would be asserted where stances come at `rates`, the share that is right, by value.
+def at_rates(counts: Mapping[str, Floats]) -> dict[str, tuple[float, float, float]]:
+    """Of the stances that would be asserted where stances come at `RATES`, the share that is right, by value.
 
     counts: as of `by_truth`. Bayes' rule on the shares asserted of each kind of passage; the percentile interval of
     95 % is over `RESAMPLES` resamples of the passages. `mixed` passages are contrasting here. A value that is never
     asserted is left out.
     """
-    prior = {**rates, "": 1 - sum(rates.values())}
-    rng = np.random.default_rng(seed)
+    prior = {**RATES, "": 1 - sum(RATES.values())}
+    rng = np.random.default_rng(0)
     shares = {t: c / max(c.sum(), 1) for t, c in counts.items()}
     drawn = {t: rng.multinomial(round(c.sum()), shares[t], size=RESAMPLES).astype(float) for t, c in counts.items()}
     out: dict[str, tuple[float, float, float]] = {}
-    for at, value in enumerate(rates):
+    for at, value in enumerate(RATES):
         hits, every = (
             {t: prior[t] * rows[..., at] / np.maximum(rows.sum(axis=-1), 1) for t, rows in source.items()}
             for source in (counts, drawn)

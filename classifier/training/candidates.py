@@ -183,9 +183,9 @@ def as_markdown(results: Mapping[str, Any]) -> str:
     text = (
         "Macro-F1 in percent with a 95 % bootstrap interval, leave one corpus out: no row of the passage's data set or "
         "family was in training. Native: the data set's own labels; own scheme: silver labels on its passages, three "
-        "groups. Stances: how many the thresholds assert on passages of sets left out, by silver labels, of how many "
-        "passages, and how many of them are right (the shipped model with the thresholds it ships with, the others "
-        "with thresholds found without the set). Milliseconds of one core a passage. Made by "
+        "groups. Stances: how many the thresholds assert on passages of sets left out, by all silver labels, of how "
+        "many passages, and how many of them are right (the shipped model at the thresholds it ships with, others "
+        "at ones found without the set). Milliseconds of one core a passage. Made by "
         "`python -m classifier.training.candidates`."
     )
     lines = ["# Candidates for the embedded judge", "", text, ""]
@@ -231,7 +231,7 @@ def _cell(result: Mapping[str, float] | None) -> str:
 
 def _corpus_table(found: Mapping[str, Any], key: str) -> list[str]:
     """One row a corpus: score, calibration error, and for polarity what was asserted and how much of it was right."""
-    lines = [f"### {key}", "", "| corpus | rows | macro-F1 | ECE | stances asserted, right | neutral given, right |"]
+    lines = [f"### {key}", "", "| corpus | rows | macro-F1 | ECE | stances asserted of, right | neutral given, right |"]
     lines.append("|---|---|---|---|---|---|")
     for corpus, result in found.items():
         if corpus == "mean":
@@ -239,8 +239,8 @@ def _corpus_table(found: Mapping[str, Any], key: str) -> list[str]:
         kinds = result.get("asserted", {})
         given = sum(k["asserted"] for k in kinds.values())
         right = sum(k["right"] for k in kinds.values())
-        any_kind = next(iter(kinds.values()), {"neutral_given": 0, "neutral_right": 0})
-        stances = f"{given}, {right / given:.0%}" if given else "0"
+        any_kind = next(iter(kinds.values()), {"rows": 0, "neutral_given": 0, "neutral_right": 0})
+        stances = f"{given} of {any_kind['rows']:,}, {right / given:.0%}" if given else "0"
         neutral = any_kind["neutral_given"]
         neutrals = f"{neutral}, {any_kind['neutral_right'] / neutral:.0%}" if neutral else "-"
         cells = (corpus, result["rows"], _cell(result), f"{result['ece']:.3f}", stances if kinds else "-", neutrals)

@@ -60,6 +60,8 @@ _LIMITS = """
   licence included, which gave no weight to the model. That three in four are right on labels by people is by
   passages of all sets together, most of them clinical and SDCF's; see the rows of the others. Implied stances lean on
   two sets: found without SciCite, or without clinical text, no threshold for them is good enough (`never` above).
+- A contradiction that is told in words may be with something else near the mention (`contrasting/told` above says how
+  often it is not one).
 - Hyper-parameters were chosen on leave-one-corpus-out scores of the same sets, so the means are slightly flattered.
 - Cue phrases and stance patterns were revised after reading errors on silver rows and on Athar's training part; those
   of findings set beside the hub's (2026-11-28) on SciCite and Kumpa alone.

@@ -106,6 +106,7 @@ class Unseen:
         self.train = train_rows
         self._held: dict[str, Held] = {}
         self._watched: dict[str, Held] = {}
+        self._tuned: dict[tuple[str, str], dict[str, float]] = {}
         self._fits: Fits = {} if fits is None else fits
 
     def held(self, head: str) -> Held:
@@ -132,18 +133,24 @@ class Unseen:
 
     def scores(self, head: str, rows: NDArray[np.int64]) -> Scores:
         """Calibrated probabilities of `rows` (one family), the family left out of fit and tuning."""
-        family = self.table.families[rows[0]]
-        held = self.held(head)
-        other = self.table.families[held.rows] != family
-        fitted = self._without(head, str(family))
-        rest, away = held.only(other), self.watched(head)
-        away = away.only(self.table.families[away.rows] != family)
-        seen = (Shown(self.table, rest), Shown(self.table, away))
-        tuned = tune(seen, HEADS[head], head, self.settings)
-        if head == "polarity":
-            tuned |= tune_stances(seen, tuned["temperature"], self.settings)
-        raw = score(self.table, rows, fitted, head, self.settings)
+        family = str(self.table.families[rows[0]])
+        tuned = self.tuned(head, family)
+        raw = score(self.table, rows, self._without(head, family), head, self.settings)
         return Scores(rows, calibration.probabilities(raw, tuned["temperature"]), tuned)
+
+    def tuned(self, head: str, family: str) -> dict[str, float]:
+        """Temperature and thresholds found without a family (computed once)."""
+        key = (head, family)
+        if key not in self._tuned:
+            parts = [
+                part.only(self.table.families[part.rows] != family) for part in (self.held(head), self.watched(head))
+            ]
+            seen = [Shown(self.table, part) for part in parts]
+            found = tune(seen, HEADS[head], head, self.settings)
+            if head == "polarity":
+                found |= tune_stances(seen, found["temperature"], self.settings)
+            self._tuned[key] = found
+        return self._tuned[key]
 
     def watched(self, head: str) -> Held:
         """Labelled rows that are not trained on, scored by the model of all training rows: for tuning only."""

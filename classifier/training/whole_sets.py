@@ -16,7 +16,8 @@ _ABOUT = """
 Every passage of the training parts (FOCAL: its dev part), labelled or not, by the networks and thresholds of the table
 above. Nearly all that is asserted has a silver label, so its precision at the set's own share of stances is known,
 with a 95 % interval; what has none counts as wrong. Stances: those labelled, and as many of the others as a
-random sample of them holds (`eval/silver/sample`, labelled by sessions of a language model).
+random sample of them holds (`eval/silver/sample`, labelled by sessions of a language model). Labels that leave role
+and polarity open are not counted as labels.
 
 | set | passages | labelled | sampled | stances | asserted | without a label | right | contrasting | right |
 |---|--:|--:|--:|--:|--:|--:|---|--:|---|

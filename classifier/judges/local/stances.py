@@ -135,12 +135,15 @@ def _findings(view: _View) -> list[Pattern]:
 
     out = near("agrees", "agree", "not:disagree")
     ours = [c for c in view.named("find", "not:find") if view.ours_before(c) or c.name == "not:find"]
-    found = view.found(0, len(view.forms)) or any(c.name == "find" for c in ours)
-    told = any(c.name == "find" for c in ours) and not out
+    we_found = any(c.name == "find" for c in ours)
+    found = we_found or view.found(0, len(view.forms))
+    amounts = we_found and not out
     out += [
         Pattern("contradicts", c.first, c.after)
         for c in view.named("contrast")
-        if view.gap(c) <= WITHIN and not view.leaves(c) and (told or (view.against(c) and (found or view.goes_on(c))))
+        if view.gap(c) <= WITHIN
+        and not view.leaves(c)
+        and (amounts or (view.against(c) and (found or view.goes_on(c))))
     ]
     out += near("disagrees", "disagree", "not:agree")
     if not view.own:
