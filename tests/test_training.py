@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -444,6 +445,16 @@ def test_candidates_without_silver_labels_have_none():
     table = matrices.tabulate(rows, 1)
     left = candidates.rows_for(table, candidates.Candidate(silver=False, written=False))
     assert table.corpora[left].tolist() == ["scicite"]
+
+
+def test_the_page_of_candidates_is_the_one_its_file_gives_and_says_what_ships():
+    folder = Path(__file__).parents[1] / "eval" / "results" / "embedded"
+    results = json.loads((folder / "local-candidates.json").read_text(encoding="utf-8"))
+    page = candidates.as_markdown(results)
+    assert page == (folder / "local-candidates.md").read_text(encoding="utf-8")
+    (first,) = re.findall(r"^\| shipped \|.*\| (\d+) of [\d,]+ \|", page, re.MULTILINE)
+    by_set = page.split("### polarity own", 1)[1].split("##", 1)[0]
+    assert sum(map(int, re.findall(r"\| (\d+) of [\d,]+, \d+% \|", by_set))) == int(first) > 0
 
 
 def test_values_are_summed_within_the_classes_of_a_set():

@@ -165,7 +165,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     results["costs"] = cost
     results["model"] = {"sha256": model.digest, "ms": cost["shipped"]["ms"], "features": len(model.index)}
     path.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    (args_out / "local-candidates.md").write_text(as_markdown(results), encoding="utf-8")
+    ordered = json.loads(path.read_text(encoding="utf-8"))  # sets in one order, measured now or kept from before
+    (args_out / "local-candidates.md").write_text(as_markdown(ordered), encoding="utf-8")
 
 
 def _in_domain(table: matrices.Table, candidate: Candidate) -> dict[str, Any]:
@@ -236,7 +237,7 @@ def _corpus_table(found: Mapping[str, Any], key: str) -> list[str]:
     for corpus, result in found.items():
         if corpus == "mean":
             continue
-        kinds = result.get("asserted", {})
+        kinds = result.get("asserted as shipped", result.get("asserted", {}))
         given = sum(k["asserted"] for k in kinds.values())
         right = sum(k["right"] for k in kinds.values())
         any_kind = next(iter(kinds.values()), {"rows": 0, "neutral_given": 0, "neutral_right": 0})

@@ -242,7 +242,7 @@ def candidate(
                     continue
                 results.append(result)
                 sure.append(sureness(plain, table, head, groups))
-                found[name] = result._asdict() | {"ece": calibration.calibration_error(*sure[-1])}
+                found[name] = result._asdict() | {"ece": round(calibration.calibration_error(*sure[-1]), 6)}
                 if head == "polarity":
                     found[name] |= _stances(scores, table, settings, shipped)
                 if head == "polarity" and kind == "own" and shipped is not None:
@@ -250,7 +250,8 @@ def candidate(
                     found[name]["whole set"] = whole_set(every, table, settings, labels, sample or {})
             if results:
                 mean, low, high = average(results)
-                found["mean"] = {"macro": mean, "low": low, "high": high, "ece": calibration.pooled_error(sure)}
+                error = round(calibration.pooled_error(sure), 6)  # further digits differ between processors
+                found["mean"] = {"macro": mean, "low": low, "high": high, "ece": error}
             out[f"{head} {kind}"] = found
     return out
 
