@@ -1,5 +1,7 @@
 """Train the encoder: once on everything for shipping, and once for each group of data sets left out, for honest scores.
 
+With `--readings` a network first reads the passages (`pretraining`); then it learns their labels (`finetuning`).
+
 Every passage gets held-out logits: from a network that saw no passage of its data set's family. Thresholds,
 temperatures and published scores come from those alone.
 """
@@ -54,8 +56,9 @@ def make(
     out.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(base_folder() / "vocab.txt", out / "pieces.txt")
     rows = rows_of(examples, Vocabulary.load(out / "pieces.txt", recipe.pieces))
-    train = chosen(examples, np.array([usable(e, everything) for e in examples], dtype=bool), recipe)
-    held = train_all(rows, train, out, recipe, seed, workers)
+    read = np.array([usable(e, everything) for e in examples], dtype=bool)
+    train = chosen(examples, read, recipe)
+    held = train_all(rows, read, train, out, recipe, seed, workers)
     names = [corpora.identity(e) for e in examples]
     dev = [i for i, e in enumerate(examples) if e.split == "dev" and not train[i]]
     inside = logits_of(out / "all.pt", [rows[i] for i in dev], recipe)
@@ -89,14 +92,18 @@ def groups_of(rows: Sequence[Row], train: NDArray[np.bool_]) -> dict[str, frozen
 
 
 def train_all(
-    rows: Sequence[Row], train: NDArray[np.bool_], out: Path, recipe: Recipe, seed: int, workers: int
+    rows: Sequence[Row],
+    read: NDArray[np.bool_],
+    train: NDArray[np.bool_],
+    out: Path,
+    recipe: Recipe,
+    seed: int,
+    workers: int,
 ) -> NDArray[np.float32]:
     """Held-out logits [rows, values] of every row; `out/NAME.pt` holds each network, `all.pt` the one of all `train`.
 
     One thread a network, so that the same data give the same weights; networks side by side on `workers` cores.
     """
-    from classifier.training.finetuning import train_one
-
     jobs = []
     groups = groups_of(rows, train)
     somewhere = frozenset[str]().union(*groups.values())
@@ -104,13 +111,31 @@ def train_all(
         for name, families in groups.items():
             inside = np.array([r.family in families for r in rows], dtype=bool)
             shown = inside if families else np.array([r.family not in somewhere for r in rows], dtype=bool)
-            picked = [rows[i] for i in np.flatnonzero(train & ~inside).tolist()]
-            asked = [rows[i] for i in np.flatnonzero(shown).tolist()]
-            jobs.append((shown, pool.submit(train_one, name, picked, asked, out, recipe, seed)))
+            texts, picked, asked = (
+                [rows[i] for i in np.flatnonzero(part).tolist()] for part in (read & ~inside, train & ~inside, shown)
+            )
+            jobs.append((shown, pool.submit(train_network, name, texts, picked, asked, out, recipe, seed)))
         held = np.zeros((len(rows), WIDTH), dtype=np.float32)
         for shown, job in jobs:
             held[shown] = job.result()
     return held
+
+
+def train_network(
+    name: str,
+    texts: Sequence[Row],
+    rows: Sequence[Row],
+    asked: Sequence[Row],
+    out: Path,
+    recipe: Recipe,
+    seed: int,
+) -> NDArray[np.float32]:
+    """One network: it reads `texts`, then learns the labels of `rows`; its logits for `asked`."""
+    from classifier.training.finetuning import train_one
+    from classifier.training.pretraining import pretrain
+
+    start = pretrain(name, texts, recipe, seed) if recipe.readings else None
+    return train_one(name, rows, asked, out, recipe, seed, start)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -122,9 +147,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--everything", action="store_true")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--readings", type=int, default=0, help="times the passages are read before the labels")
     parser.add_argument("--workers", type=int, default=2)
     given = parser.parse_args(arguments)
-    make(given.data, given.out, given.silver, given.written, given.everything, given.seed, workers=given.workers)
+    recipe = Recipe(readings=given.readings)
+    make(given.data, given.out, given.silver, given.written, given.everything, given.seed, recipe, given.workers)
     return 0
 
 

@@ -11,7 +11,7 @@ import math
 import random
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -49,18 +49,18 @@ def train_one(
     out: Path | None,
     recipe: Recipe,
     seed: int,
-    start: Path | None = None,
+    start: Path | Mapping[str, torch.Tensor] | None = None,
 ) -> NDArray[np.float32]:
     """Train one network on `rows`, keep its weights in `out/NAME.pt` if there is an `out`; its logits for `asked`.
 
-    start: weights to go on from; else the base model's.
+    start: weights to go on from, or the file they are in; else the base model's.
     """
     torch.set_num_threads(1)
     torch.manual_seed(seed)
     rng = random.Random(seed)  # noqa: S311  (an order of passages, no secret)
     network = Network(recipe.layers, recipe.frozen)
     if start is not None:
-        network.load_state_dict(torch.load(start, weights_only=True))
+        network.load_state_dict(torch.load(start, weights_only=True) if isinstance(start, Path) else start)
     kept = _states(network, rows, PRECISION)
     masks = {
         head: torch.tensor([r.allowed[head] or (True,) * len(values) for r in rows]) for head, values in HEADS.items()
@@ -89,8 +89,8 @@ def train_one(
     began, step = time.monotonic(), 0
     for _ in range(recipe.epochs):
         network.train()
-        for batch in _batches([len(r.ids) for r in rows], recipe.batch, rng):
-            states, mask = _padded([kept[i] for i in batch])
+        for batch in batches([len(r.ids) for r in rows], recipe.batch, rng):
+            states, mask = padded([kept[i] for i in batch])
             with torch.autocast("cpu", dtype=PRECISION):
                 shares = network.top(states, mask)
             loss = torch.zeros(())
@@ -123,7 +123,7 @@ def logits_of(weights: Path, rows: Sequence[Row], recipe: Recipe) -> NDArray[np.
     return _logits(network, rows)
 
 
-def _batches(sizes: Sequence[int], batch: int, rng: random.Random) -> list[list[int]]:
+def batches(sizes: Sequence[int], batch: int, rng: random.Random) -> list[list[int]]:
     """All rows once, in random batches of like length."""
     order = list(range(len(sizes)))
     rng.shuffle(order)
@@ -160,12 +160,12 @@ def _parts(rows: Sequence[Row]) -> Iterator[tuple[list[int], torch.Tensor, torch
     order = sorted(range(len(rows)), key=lambda i: len(rows[i].ids))
     for start in range(0, len(order), 64):
         part = order[start : start + 64]
-        ids, mask = _padded([torch.tensor(rows[i].ids) for i in part])
-        home, _ = _padded([torch.tensor(rows[i].home) for i in part])
+        ids, mask = padded([torch.tensor(rows[i].ids) for i in part])
+        home, _ = padded([torch.tensor(rows[i].home) for i in part])
         yield part, ids, home, mask
 
 
-def _padded(parts: Sequence[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+def padded(parts: Sequence[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
     """Tensors of unequal length as one, with a mask."""
     longest = max(len(p) for p in parts)
     whole = torch.zeros((len(parts), longest, *parts[0].shape[1:]), dtype=parts[0].dtype)

@@ -50,11 +50,11 @@ class Network(nn.Module):
     def bottom(self, ids: torch.Tensor, home: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """States [rows, pieces, size] after the frozen layers; they can be kept for all epochs."""
         states = self.embeddings(input_ids=ids, token_type_ids=home)
-        return _through(self.layers[: self.frozen], states, mask)
+        return through(self.layers[: self.frozen], states, mask)
 
     def top(self, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Each piece's share of each logit [rows, pieces, WIDTH]; their sum over pieces is the logits."""
-        states = self.drop(_through(self.layers[self.frozen :], states, mask).float())
+        states = self.drop(through(self.layers[self.frozen :], states, mask).float())
         weight = (self.query(states) / 8).masked_fill(mask[:, :, None] == 0, -1e9).softmax(1)
         spread = [weight[:, :, k : k + 1].expand(-1, -1, len(values)) for k, values in enumerate(HEADS.values())]
         return torch.cat(spread, dim=2) * self.value(states)
@@ -69,7 +69,24 @@ class Network(nn.Module):
         return [p for p in self.parameters() if p.requires_grad]
 
 
-def _through(layers: Sequence[nn.Module] | nn.ModuleList, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+class Guess(nn.Module):
+    """Scores of every word piece at each asked place, by the frozen vectors of the pieces."""
+
+    def __init__(self, vectors: torch.Tensor) -> None:
+        super().__init__()
+        count, size = vectors.shape
+        self.vectors = vectors
+        self.map = nn.Linear(size, size)
+        self.norm = nn.LayerNorm(size)
+        self.bias = nn.Parameter(torch.zeros(count))
+
+    def forward(self, states: torch.Tensor) -> torch.Tensor:
+        """Scores [places, pieces of the vocabulary] from states [places, size]."""
+        return self.norm(nn.functional.gelu(self.map(states))) @ self.vectors.T.to(states.dtype) + self.bias
+
+
+def through(layers: Sequence[nn.Module] | nn.ModuleList, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """States after `layers`, of rows padded where `mask` is 0."""
     bias = torch.where(mask[:, None, None, :] > 0, 0.0, -1e9).to(states.dtype)
     for layer in layers:
         made: Any = layer(states, bias)

@@ -21,6 +21,8 @@ class Recipe(NamedTuple):
     layers: int = 4
     pieces: int = LIMIT
     frozen: int = 1
+    readings: int = 0  # of the passages themselves, before the labels; what ships has read them not once
+    reading_rate: float = 4e-4
     epochs: int = 3
     rate: float = 2e-4
     head_rate: float = 1e-3
