@@ -4,8 +4,10 @@ import hashlib
 import json
 from collections import Counter
 
+import numpy as np
 import pytest
 
+from classifier.evaluation.agreement import cohen_kappa
 from classifier.evaluation.card import measured
 from classifier.evaluation.gold import FIELDS, read_gold
 from classifier.inputs import open_input
@@ -102,3 +104,33 @@ def test_silver_holds_labels_and_no_text():
     assert all(row["annotator"].startswith("language-model:") for row in rows)
     first = Counter((row["dataset"], row["id"]) for row in rows if not row["second"])
     assert max(first.values()) == 1
+
+
+def _agreed(pairs, head):
+    """How many pairs have the same value, and kappa to two digits."""
+    values = sorted({row[head] for pair in pairs for row in pair})
+    table = np.zeros((len(values), len(values)))
+    for one, two in pairs:
+        table[values.index(one[head]), values.index(two[head])] += 1
+    return int(table.trace()), f"{float(cohen_kappa(table)):.2f}"
+
+
+def test_the_silver_card_says_what_its_files_hold():
+    card = " ".join((ROOT / "eval" / "silver" / "README.md").read_text(encoding="utf-8").split())
+    for name, said in (
+        ("labels.jsonl", "{n} passages were labelled a second time, {others} of them by another session, {same} by"),
+        ("sample/labels.jsonl", "so its {n} passages were labelled again"),
+    ):
+        rows = lines(ROOT / "eval" / "silver" / name)
+        first = {(row["dataset"], row["id"]): row for row in rows if not row["second"]}
+        pairs = [(first[row["dataset"], row["id"]], row) for row in rows if row["second"]]
+        others = sum(one["annotator"] != two["annotator"] for one, two in pairs)
+        assert said.format(n=len(pairs), others=others, same=len(pairs) - others) in card
+        (roles, role_kappa), (polarities, kappa) = (_agreed(pairs, head) for head in ("role", "polarity"))
+        assert f"the same role {roles} times (kappa {role_kappa}," in card
+        assert f"the same polarity {polarities} times ({kappa}" in card
+    sample = [row for row in rows if not row["second"]]
+    assert all(row["drawn"] == "sample" and row["annotator"].startswith("language-model:") for row in rows)
+    stances = sum(row["polarity"] in ("supporting", "contrasting", "mixed") for row in sample)
+    assert f"holds {len(sample):,} more labels" in card
+    assert f"{stances} of them are stances" in card

@@ -215,11 +215,17 @@ def as_markdown(results: Mapping[str, Any]) -> str:
 def _stances(result: Mapping[str, Any]) -> tuple[str, str, str]:
     """Asserted stances over all corpora in our own scheme: how many, how many right, how many labels are stances."""
     corpora_found = [found for name, found in result.get("polarity own", {}).items() if name != "mean"]
-    kinds = [kind for found in corpora_found for kind in found.get("asserted as shipped", found["asserted"]).values()]
+    kinds = [kind for found in corpora_found for kind in _asserted(found).values()]
     given, right = sum(k["asserted"] for k in kinds), sum(k["right"] for k in kinds)
-    rows = sum(next(iter(found["asserted"].values()))["rows"] for found in corpora_found)
+    rows = sum(next(iter(_asserted(found).values()))["rows"] for found in corpora_found)
     there = sum(found.get("stances", 0) for found in corpora_found)
     return f"{given} of {rows:,}", f"{right} ({right / given:.0%})" if given else "-", str(there)
+
+
+def _asserted(found: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Each kind of stance on one set: at the thresholds that ship, else at those found without it; empty for roles."""
+    kinds: Mapping[str, Any] = found.get("asserted as shipped", found.get("asserted", {}))
+    return kinds
 
 
 def _mean(result: Mapping[str, Any], key: str) -> str:
@@ -237,7 +243,7 @@ def _corpus_table(found: Mapping[str, Any], key: str) -> list[str]:
     for corpus, result in found.items():
         if corpus == "mean":
             continue
-        kinds = result.get("asserted as shipped", result.get("asserted", {}))
+        kinds = _asserted(result)
         given = sum(k["asserted"] for k in kinds.values())
         right = sum(k["right"] for k in kinds.values())
         any_kind = next(iter(kinds.values()), {"rows": 0, "neutral_given": 0, "neutral_right": 0})

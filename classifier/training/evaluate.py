@@ -34,6 +34,8 @@ from classifier.training.train import (
 ROLE_CORPORA = ("scicite", "acl-arc", "act", "sdcf", "focal")
 POLARITY_CORPORA = ("athar", "clinical-sentiment", "kumpa-arxiv", "sdcf")
 DRAWS = 1000
+DIGITS = 6
+"""Decimals of a calibration error that are kept: further ones differ between processors."""
 
 ROLE_GROUPS = np.array([0, 0, 1, 1, 1, 2, 0])
 """Roles in three groups, as in the literature: motivation and future work are background, extension is use."""
@@ -242,7 +244,8 @@ def candidate(
                     continue
                 results.append(result)
                 sure.append(sureness(plain, table, head, groups))
-                found[name] = result._asdict() | {"ece": round(calibration.calibration_error(*sure[-1]), 6)}
+                error = round(calibration.calibration_error(*sure[-1]), DIGITS)
+                found[name] = result._asdict() | {"ece": error}
                 if head == "polarity":
                     found[name] |= _stances(scores, table, settings, shipped)
                 if head == "polarity" and kind == "own" and shipped is not None:
@@ -250,7 +253,7 @@ def candidate(
                     found[name]["whole set"] = whole_set(every, table, settings, labels, sample or {})
             if results:
                 mean, low, high = average(results)
-                error = round(calibration.pooled_error(sure), 6)  # further digits differ between processors
+                error = round(calibration.pooled_error(sure), DIGITS)
                 found["mean"] = {"macro": mean, "low": low, "high": high, "ece": error}
             out[f"{head} {kind}"] = found
     return out

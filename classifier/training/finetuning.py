@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from classifier.judges.local.encoder import HEADS, WIDTH
 from classifier.training.corpora import OWN
+from classifier.training.descent import Descent, batches, padded, pieces_of
 from classifier.training.matrices import example_weights
 from classifier.training.network import PRECISION, Network, split
 from classifier.training.recipe import Recipe, Row
@@ -72,20 +73,13 @@ def train_one(
     torch.nn.init.zeros_(offset.weight)
     heads = [*network.query.parameters(), *network.value.parameters()]
     body = [p for layer in network.layers[recipe.frozen :] for p in layer.parameters()]
-    optimiser = torch.optim.AdamW(
-        [
-            {"params": body, "lr": recipe.rate},
-            {"params": heads, "lr": recipe.head_rate},
-            {"params": offset.parameters(), "lr": recipe.offset_rate},
-        ],
-        weight_decay=0.01,
-    )
     total = recipe.epochs * math.ceil(len(rows) / recipe.batch)
-
-    def rate(at: int) -> float:  # warm up over 100 steps, then down in a straight line
-        return min((at + 1) / 100, max(0.02, (total - at) / total))
-
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, rate)
+    groups = [
+        {"params": body, "lr": recipe.rate},
+        {"params": heads, "lr": recipe.head_rate},
+        {"params": offset.parameters(), "lr": recipe.offset_rate},
+    ]
+    descent = Descent(groups, network.trained(), total, warm=100)
     began, step = time.monotonic(), 0
     for _ in range(recipe.epochs):
         network.train()
@@ -98,11 +92,7 @@ def train_one(
             for (head, logits), share in zip(split(shifted).items(), recipe.losses, strict=True):
                 inside = logits.log_softmax(-1).masked_fill(~masks[head][batch], -1e9)
                 loss = loss - share * (weight[head][batch] * inside.logsumexp(-1)).mean()
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(network.trained(), 1.0)
-            optimiser.step()
-            optimiser.zero_grad()
-            schedule.step()
+            descent.step(loss)
             step += 1
             if step % 100 == 0:
                 spent = time.monotonic() - began
@@ -121,16 +111,6 @@ def logits_of(weights: Path, rows: Sequence[Row], recipe: Recipe) -> NDArray[np.
     network = Network(recipe.layers, recipe.frozen)
     network.load_state_dict(torch.load(weights, weights_only=True))
     return _logits(network, rows)
-
-
-def batches(sizes: Sequence[int], batch: int, rng: random.Random) -> list[list[int]]:
-    """All rows once, in random batches of like length."""
-    order = list(range(len(sizes)))
-    rng.shuffle(order)
-    runs = [sorted(order[i : i + batch * 40], key=lambda j: sizes[j]) for i in range(0, len(order), batch * 40)]
-    batches = [run[i : i + batch] for run in runs for i in range(0, len(run), batch)]
-    rng.shuffle(batches)
-    return batches
 
 
 def _states(network: Network, rows: Sequence[Row], precision: torch.dtype) -> list[torch.Tensor]:
@@ -160,17 +140,4 @@ def _parts(rows: Sequence[Row]) -> Iterator[tuple[list[int], torch.Tensor, torch
     order = sorted(range(len(rows)), key=lambda i: len(rows[i].ids))
     for start in range(0, len(order), 64):
         part = order[start : start + 64]
-        ids, mask = padded([torch.tensor(rows[i].ids) for i in part])
-        home, _ = padded([torch.tensor(rows[i].home) for i in part])
-        yield part, ids, home, mask
-
-
-def padded(parts: Sequence[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Tensors of unequal length as one, with a mask."""
-    longest = max(len(p) for p in parts)
-    whole = torch.zeros((len(parts), longest, *parts[0].shape[1:]), dtype=parts[0].dtype)
-    mask = torch.zeros((len(parts), longest), dtype=torch.long)
-    for k, part in enumerate(parts):
-        whole[k, : len(part)] = part
-        mask[k, : len(part)] = 1
-    return whole, mask
+        yield part, *pieces_of([rows[i] for i in part])

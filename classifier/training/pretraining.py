@@ -15,9 +15,8 @@ from collections.abc import Mapping, Sequence
 
 import torch
 from torch.nn.functional import cross_entropy
-from torch.nn.utils import clip_grad_norm_
 
-from classifier.training.finetuning import batches, padded
+from classifier.training.descent import Descent, batches, pieces_of
 from classifier.training.network import PRECISION, Guess, Network, through
 from classifier.training.recipe import Recipe, Row
 
@@ -38,29 +37,19 @@ def pretrain(name: str, rows: Sequence[Row], recipe: Recipe, seed: int) -> Mappi
     before = {key: value.clone() for key, value in network.state_dict().items()}
     body = list(network.layers.parameters())
     parts = [{"params": body, "lr": recipe.reading_rate}, {"params": guess.parameters(), "lr": recipe.head_rate}]
-    optimiser = torch.optim.AdamW(parts, weight_decay=0.01)
     total = recipe.readings * math.ceil(len(rows) / recipe.batch)
-
-    def rate(at: int) -> float:  # warm up over 200 steps, then down in a straight line
-        return min((at + 1) / 200, max(0.02, (total - at) / total))
-
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, rate)
+    descent = Descent(parts, body, total, warm=200)
     network.train()
     step, losses = 0, 0.0
     for _ in range(recipe.readings):
         for batch in batches([len(r.ids) for r in rows], recipe.batch, rng):
-            ids, mask = padded([torch.tensor(rows[i].ids) for i in batch])
-            home, _ = padded([torch.tensor(rows[i].home) for i in batch])
+            ids, home, mask = pieces_of([rows[i] for i in batch])
             shown, asked = masked(ids)
             with torch.autocast("cpu", dtype=PRECISION):
                 states = network.embeddings(input_ids=shown, token_type_ids=home)
                 scores = guess(through(network.layers, states, mask)[asked])
             loss = cross_entropy(scores.float(), ids[asked], reduction="sum") / max(1, int(asked.sum()))
-            loss.backward()
-            clip_grad_norm_(body, 1.0)
-            optimiser.step()
-            optimiser.zero_grad()
-            schedule.step()
+            descent.step(loss)
             step, losses = step + 1, losses + loss.item()
             if step % 100 == 0:
                 print(f"{name}: reading, step {step} of {total}, loss {losses / 100:.2f}", file=sys.stderr, flush=True)
