@@ -23,6 +23,7 @@ from classifier.schema import CitationContext, CitedWork, CitingWork, Pair
 from classifier.training import blending
 from classifier.training.calibration import Held
 from classifier.training.corpora import Example
+from classifier.training.costs import costs
 from classifier.training.encoder import groups_of
 from classifier.training.matrices import tabulate
 from classifier.training.recipe import Recipe, Row, chosen
@@ -181,6 +182,18 @@ def test_the_size_of_an_input_is_the_models() -> None:
     text = "the corpus " * 40 + "of [[1]] " + "we use it " * 40
     short, long = (Vocabulary(list(SMALL.index), limit).encode(Source(text), read(text)) for limit in (10, 30))
     assert len(short.ids) < len(long.ids) <= 36
+
+
+def test_the_costs_of_the_judge_and_of_its_parts_are_measured() -> None:
+    text = "Our results agree with [[Okafor et al. (2019)]]."
+    found = costs(tabulate([Example(str(i), "x", "x", "train", Source(text), {}, "") for i in range(20)], 1))
+    assert set(found) == {"shipped", "linear heads", "encoder alone"}
+    assert found["shipped"]["mb"] == pytest.approx(found["linear heads"]["mb"] + found["encoder alone"]["mb"], abs=0.1)
+    assert all(one["ms"] > 0 for one in found.values())
+    if Path("/proc/self/status").exists():
+        assert 10 < found["linear heads"]["mib"] < found["shipped"]["mib"]
+    else:
+        assert not any("mib" in one for one in found.values())
 
 
 def test_training_gives_logits_for_every_passage_and_the_same_weights_twice(tmp_path: Path) -> None:

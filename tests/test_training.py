@@ -190,14 +190,39 @@ def test_gradient_of_the_partial_label_loss() -> None:
     assert np.abs(scipy.optimize.approx_fprime(flat, loss, 1e-6)).max() < 2e-3
 
 
+def _labelled(scores: np.ndarray, draw: np.random.Generator, corpus: str) -> calibration.Held:
+    """Rows whose labels are drawn by the softmax of `scores`."""
+    p = np.exp(fitting.log_softmax(scores))
+    allowed = np.eye(3, dtype=bool)[[draw.choice(3, p=row) for row in p]]
+    return calibration.Held(scores, allowed, np.array([corpus] * len(p)), np.arange(len(p)))
+
+
 def test_temperature_recovers_overconfidence() -> None:
     draw = np.random.default_rng(1)
-    scores = draw.normal(size=(4000, 3))
-    p = np.exp(fitting.log_softmax(scores))
-    truth = np.array([draw.choice(3, p=row) for row in p])
-    allowed = np.eye(3, dtype=bool)[truth]
-    held = calibration.Held(scores * 3.0, allowed, np.array(["a"] * 4000), np.arange(4000))
-    assert calibration.temperature(held) == pytest.approx(3.0, rel=0.1)
+    held = _labelled(draw.normal(size=(4000, 3)), draw, "a")
+    tripled = held._replace(scores=held.scores * 3.0)
+    assert calibration.even_temperature(tripled, np.ones(4000, dtype=bool)) == pytest.approx(3.0, rel=0.1)
+    assert calibration.best_temperature(tripled, np.full(4000, 1 / 4000))[0] == pytest.approx(3.0, rel=0.1)
+
+
+def test_temperature_misses_both_kinds_of_labels_by_as_much_whatever_their_number() -> None:
+    draw = np.random.default_rng(2)
+    sure, unsure = (_labelled(draw.normal(size=(n, 3)), draw, name) for n, name in ((4000, "a"), (1000, "b")))
+    unsure = unsure._replace(scores=unsure.scores * 4.0)
+    held = calibration.Held(*map(np.concatenate, zip(sure, unsure, strict=True)))
+    at = calibration.even_temperature(held, held.corpora == "a")
+    gaps = []
+    for part in (sure, unsure):
+        p = calibration.probabilities(part.scores, at)
+        gaps.append(float(p.max(axis=1).mean() - part.allowed[np.arange(len(p)), p.argmax(axis=1)].mean()))
+    assert gaps[0] < -0.02
+    assert gaps[0] + gaps[1] == pytest.approx(0, abs=1e-3)
+
+
+@pytest.mark.parametrize(("allowed", "log_t"), [(True, -1.5), (False, 2.5)])
+def test_temperature_stays_within_bounds_where_all_or_nothing_is_right(allowed: bool, log_t: float) -> None:
+    held = calibration.Held(np.zeros((50, 2)), np.full((50, 2), allowed), np.array(["a"] * 50), np.arange(50))
+    assert calibration.even_temperature(held, np.ones(50, dtype=bool)) == pytest.approx(np.exp(log_t), abs=1e-4)
 
 
 def test_threshold_reaches_its_precision_or_says_never() -> None:

@@ -14,6 +14,7 @@ from classifier.training.fitting import Floats, log_softmax
 NEVER = 1.01
 """A threshold that no probability reaches."""
 Bools = NDArray[np.bool_]
+_LOG_TEMPERATURES = (-1.5, 2.5)
 
 
 class Held(NamedTuple):
@@ -42,9 +43,32 @@ def equal_corpora(corpora: NDArray[np.str_], balance: float = 1.0) -> Floats:
     return np.asarray(weight / weight.sum(), dtype=np.float64)
 
 
-def temperature(held: Held) -> float:
-    """The temperature with the least negative log likelihood of the allowed sets, corpora counting the same."""
-    return best_temperature(held, equal_corpora(held.corpora))[0]
+def even_temperature(held: Held, own: Bools) -> float:
+    """The temperature at which the most probable value is as probable as it is right, on average over two halves.
+
+    Half the weight is that of the rows `own`, half that of the others, corpora counting the same in each: where labels
+    of one kind would have it surer and those of the other less sure, both are missed by as much. Where all are of one
+    kind, they are all the weight. Kept between exp(-1.5) and exp(2.5).
+    """
+    weight = np.zeros(len(own))
+    for part in (own, ~own):
+        if part.any():
+            weight[part] = equal_corpora(held.corpora[part])
+    weight /= weight.sum()
+    best = held.scores.argmax(axis=1)
+    right = float(weight @ held.allowed[np.arange(len(best)), best])
+
+    def too_sure(log_t: float) -> float:
+        return float(weight @ probabilities(held.scores, float(np.exp(log_t))).max(axis=1)) - right
+
+    surest, least = _LOG_TEMPERATURES  # the surer, the lower the temperature
+    if too_sure(surest) <= 0:
+        log_t = surest
+    elif too_sure(least) >= 0:
+        log_t = least
+    else:
+        log_t = float(scipy.optimize.brentq(too_sure, surest, least))
+    return round(float(np.exp(log_t)), 4)
 
 
 def best_temperature(held: Held, weight: Floats) -> tuple[float, float]:
@@ -54,7 +78,7 @@ def best_temperature(held: Held, weight: Floats) -> tuple[float, float]:
         p = probabilities(held.scores, float(np.exp(log_t)))
         return -float(weight @ np.log(np.maximum((p * held.allowed).sum(axis=1), 1e-12)))
 
-    found = scipy.optimize.minimize_scalar(loss, bounds=(-1.5, 2.5), method="bounded")
+    found = scipy.optimize.minimize_scalar(loss, bounds=_LOG_TEMPERATURES, method="bounded")
     return round(float(np.exp(found.x)), 4), float(found.fun)
 
 

@@ -8,18 +8,16 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from classifier.judges.local.features import read
 from classifier.judges.local.model import LocalModel
 from classifier.training import assertions, blending, calibration, corpora, evaluate, matrices
+from classifier.training.costs import costs
 from classifier.training.train import Settings, expand, fit_head, rows_of, score, usable
 
 _KEYS = ("role native", "role own", "polarity native", "polarity own")
@@ -93,37 +91,6 @@ def in_domain(table: matrices.Table, corpus: str, head: str, candidate: Candidat
     return evaluate.head_result(assertions.Scores(np.flatnonzero(dev), p, {}), table, head, groups)
 
 
-def costs(table: matrices.Table, count: int = 2000) -> dict[str, dict[str, float]]:
-    """Size in MB and milliseconds of processor time a passage, one thread, over about `count` passages of all sets.
-
-    Of the shipped model and of its two parts; the candidates that train on less or see less cost what linear heads do.
-    """
-    sources = [e.source for e in table.examples[:: max(1, len(table.examples) // count)]]
-    passages = [read(s.text, s.focus) for s in sources]
-    model, alone = LocalModel.load(), LocalModel.load(encoder=False)
-    parts: dict[str, Callable[[int], object]] = {
-        "shipped": lambda i: model.score([sources[i]]),
-        "linear heads": lambda i: alone.score([sources[i]]),
-    }
-    encoder = model.encoder
-    if encoder is not None:
-        parts["encoder alone"] = lambda i: encoder.read(sources[i], passages[i])
-    folder = Path(str(files("classifier.judges.local").joinpath("model")))
-    heavy = sum(path.stat().st_size for path in (folder / "encoder").glob("*"))
-    light = sum(path.stat().st_size for path in folder.glob("*") if path.is_file())
-    size = {"shipped": heavy + light, "linear heads": light, "encoder alone": heavy}
-    found: dict[str, dict[str, float]] = {}
-    for name, judge in parts.items():
-        for i in range(100):
-            judge(i)
-        start = time.process_time()
-        for i in range(len(sources)):
-            judge(i)
-        spent = (time.process_time() - start) / len(sources)
-        found[name] = {"ms": round(1000 * spent, 2), "mb": round(size[name] / 1e6, 1)}
-    return found
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """Write `local-candidates.json` and `local-candidates.md` into --out; --only names candidates (repeatable)."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -163,7 +130,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     model = LocalModel.load()
     cost = costs(table)
     results["costs"] = cost
-    results["model"] = {"sha256": model.digest, "ms": cost["shipped"]["ms"], "features": len(model.index)}
+    results["model"] = {
+        "sha256": model.digest,
+        "ms": cost["shipped"]["ms"],
+        "mib": cost["shipped"].get("mib"),
+        "features": len(model.index),
+    }
     path.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     ordered = json.loads(path.read_text(encoding="utf-8"))  # sets in one order, measured now or kept from before
     (args_out / "local-candidates.md").write_text(as_markdown(ordered), encoding="utf-8")
@@ -186,19 +158,24 @@ def as_markdown(results: Mapping[str, Any]) -> str:
         "family was in training. Native: the data set's own labels; own scheme: silver labels on its passages, three "
         "groups. Stances: how many the thresholds assert on passages of sets left out, by all silver labels, of how "
         "many passages, and how many of them are right (the shipped model at the thresholds it ships with, others "
-        "at ones found without the set). Milliseconds of one core a passage. Made by "
+        "at ones found without the set). Milliseconds of one core a passage; MiB: the most a process with the judge "
+        "alone held resident. Made by "
         "`python -m classifier.training.candidates`."
     )
     lines = ["# Candidates for the embedded judge", "", text, ""]
     lines += [
-        "| candidate | MB | ms | own passages | role, native | role, own scheme | polarity, native "
+        "| candidate | MB | ms | MiB | own passages | role, native | role, own scheme | polarity, native "
         "| polarity, own scheme | stances asserted | of them right | stances there |",
-        "|---|---:|---:|---:|---|---|---|---|---|---|---|",
+        "|---|---:|---:|---:|---:|---|---|---|---|---|---|---|",
     ]
     for name in CANDIDATES:
         if name in results:
             cost = results.get("costs", {}).get(name, {})
-            cells = [name, str(cost.get("mb", "")), str(cost.get("ms", "")), str(results[name]["own passages"])]
+            cells = [
+                name,
+                *(str(cost.get(unit, "")) for unit in ("mb", "ms", "mib")),
+                str(results[name]["own passages"]),
+            ]
             cells += [_mean(results[name], key) for key in _KEYS]
             lines.append("| " + " | ".join([*cells, *_stances(results[name])]) + " |")
     lines += ["", "## Shipped, corpus by corpus", ""]

@@ -1,6 +1,6 @@
 """Train the encoder: once on everything for shipping, and once for each group of data sets left out, for honest scores.
 
-With `--readings` a network first reads the passages (`pretraining`); then it learns their labels (`finetuning`).
+A network first reads the passages (`pretraining`), then it learns their labels (`finetuning`).
 
 Every passage gets held-out logits: from a network that saw no passage of its data set's family. Thresholds,
 temperatures and published scores come from those alone.
@@ -147,7 +147,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--everything", action="store_true")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--readings", type=int, default=0, help="times the passages are read before the labels")
+    parser.add_argument("--readings", type=int, default=Recipe().readings, help="of the passages, before their labels")
     parser.add_argument("--workers", type=int, default=2)
     given = parser.parse_args(arguments)
     recipe = Recipe(readings=given.readings)

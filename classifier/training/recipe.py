@@ -21,7 +21,7 @@ class Recipe(NamedTuple):
     layers: int = 4
     pieces: int = LIMIT
     frozen: int = 1
-    readings: int = 0  # of the passages themselves, before the labels; what ships has read them not once
+    readings: int = 4  # of the passages themselves, before the labels
     reading_rate: float = 4e-4
     epochs: int = 3
     rate: float = 2e-4

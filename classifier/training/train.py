@@ -184,10 +184,10 @@ class Shown(NamedTuple):
 def tune(seen: Sequence[Shown], values: Sequence[str], head: str, settings: Settings) -> dict[str, float]:
     """Temperature, thresholds and conformal floor of one head, from held-out scores; the training data's come first.
 
-    The temperature comes from silver labels and labels by people alike, each set counting the same: a user's hub may
-    follow either habit, and on labels by people the model is surer than it should be. Threshold and floor come from
-    silver labels where there are enough, counted by the passage: they alone mean our scheme. Own passages are too clear
-    for any of the three.
+    The temperature comes from silver labels and labels by people, half each, their sets counting the same: a user's hub
+    may follow either habit; on labels by people the model is surer than it should be, on silver ones less. Threshold
+    and floor come from silver labels where there are enough, counted by the passage: they alone mean our scheme. Own
+    passages are too clear for any of the three.
     """
     parts = [_real(part) for part in seen]
     held, own = seen[0].held, seen[0].held.corpora == "silver"
@@ -197,7 +197,7 @@ def tune(seen: Sequence[Shown], values: Sequence[str], head: str, settings: Sett
         raise InputError(
             f"{head}: nothing but own passages to set thresholds on", do="give --data with labels, or --silver"
         )
-    found = {"temperature": calibration.temperature(real)}
+    found = {"temperature": calibration.even_temperature(real, np.char.startswith(real.corpora, "silver "))}
     p = calibration.probabilities(held.scores, found["temperature"])
     weight = calibration.equal_corpora(held.corpora)
     best = p.argmax(axis=1)
