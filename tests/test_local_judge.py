@@ -190,6 +190,20 @@ def test_reports_and_popularity_take_no_side(text: str) -> None:
     assert answer(text).label.polarity not in STANCES
 
 
+def test_where_no_polarity_is_sure_enough_the_rationale_names_the_most_probable() -> None:
+    found = [
+        answer("We find growth of 4.1 % a year, where [[3]] had 4.0 %."),
+        answer("Reanalysis of their own data removes the effect that [[Hart 2001]] built on."),
+        answer("Our results are consistent with those of [[Hart 2001]]."),
+    ]
+    unclear = [one for one in found if one.label.polarity is Polarity.UNCLEAR]
+    assert 0 < len(unclear) < len(found)
+    for one in found:
+        value, p = max(one.probabilities["polarity"].items(), key=lambda pair: pair[1])
+        said = f"no polarity clears its threshold, most probable: {value} (p {p:.2f})"
+        assert (said in one.label.rationale) == (one in unclear)
+
+
 def test_use_of_data_is_seen() -> None:
     found = answer("We use the MARK9 data set [[7]] to train our model.")
     assert found.label.role in (Role.USES_DATA, Role.USES_METHOD)

@@ -96,7 +96,7 @@ def _from_passages(model: LocalModel, task: Task) -> LocalAnswer:
         basis=basis,
         evidence=_evidence(shown.text, found),
         confidence=round(min(roles.role_p, confidence), 4),
-        rationale=_rationale(shown, roles, polarity, found),
+        rationale=_rationale(shown, roles, _stated(model, stance, polarity), found),
     )
     probabilities = {
         head: {v: round(float(x), 4) for v, x in zip(model.heads[head], p, strict=True)}
@@ -176,14 +176,18 @@ def _evidence(text: SentText, found: Carrier | None) -> Evidence | None:
     )
 
 
-def _rationale(shown: _Read, roles: _Read, polarity: Polarity, found: Carrier | None) -> str:
+def _stated(model: LocalModel, read: _Read, polarity: Polarity) -> str:
+    """The polarity; where none is sure enough, the most probable one, for whoever reviews it."""
+    if polarity is not Polarity.UNCLEAR:
+        return f"polarity {polarity.value}"
+    likely = model.heads["polarity"][int(read.scored.probabilities["polarity"].argmax())]
+    return f"no polarity clears its threshold, most probable: {likely} (p {read.polarity_p:.2f})"
+
+
+def _rationale(shown: _Read, roles: _Read, polarity: str, found: Carrier | None) -> str:
     words = ", ".join(f'"{shown.text.text[a:b]}"' for a, b in found.cues) if found else ""
-    parts = [f"role {roles.role.value} (p {roles.role_p:.2f})"]
-    if polarity is Polarity.UNCLEAR:
-        parts.append("no stance clears its threshold")
-    else:
-        parts.append(f"polarity {polarity.value}")
-    return "; ".join(parts) + (f"; weighed most: {words}" if words else "")
+    said = f"role {roles.role.value} (p {roles.role_p:.2f}); {polarity}"
+    return said + (f"; weighed most: {words}" if words else "")
 
 
 def _from_summary(model: LocalModel, task: Task) -> LocalAnswer:
