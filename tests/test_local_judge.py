@@ -204,6 +204,17 @@ def test_where_no_polarity_is_sure_enough_the_rationale_names_the_most_probable(
         assert (said in one.label.rationale) == (one in unclear)
 
 
+def test_of_several_passages_the_rationale_says_which_one_leans_most_to_a_polarity() -> None:
+    texts = (
+        "We find growth of 4.1 % a year, where [[3]] had 4.0 %.",
+        "Reanalysis of their own data removes the effect that [[Hart 2001]] built on.",
+    )
+    alone = [answer(text).label.rationale.split("most probable: ")[1].split(")")[0] for text in texts]
+    assert float(alone[0][-4:]) < float(alone[1][-4:])
+    found = judge_many(MODEL, [(HUB, work(*(CitationContext(text=text) for text in texts)))])[0]
+    assert f"most probable: {alone[1]}, passage 2)" in found.label.rationale
+
+
 def test_use_of_data_is_seen() -> None:
     found = answer("We use the MARK9 data set [[7]] to train our model.")
     assert found.label.role in (Role.USES_DATA, Role.USES_METHOD)

@@ -335,6 +335,22 @@ def shown_of(corpora_: list[str], wrong: list[bool], told: Sequence[bool] = ()) 
     return Shown(table, calibration.Held(scores, allowed, names, np.arange(len(wrong))))
 
 
+def test_temperature_weighs_silver_labels_and_labels_by_people_half_each_and_their_sets_alike():
+    silver = shown_of(["silver"] * 100, [i % 10 == 0 for i in range(100)])
+    people = [("athar", i % 2 == 0) for i in range(100)], [("sdcf", i % 4 == 0) for i in range(100)]
+
+    def at(*times: int) -> float:
+        rows = [row for part, n in zip(people, times, strict=True) for row in part * n]
+        return tune([silver, shown_of(*zip(*rows, strict=True))], POLARITIES, "polarity", Settings(enough=10))[
+            "temperature"
+        ]
+
+    assert at(1, 1) == at(10, 1) == at(1, 10)
+    odds = 0.5 * 0.9 + 0.25 * 0.5 + 0.25 * 0.75  # the share right: half silver, a quarter each set of people
+    p = calibration.probabilities(np.array([[0.0, 3.0, -9.0, -9.0]]), at(1, 1))
+    assert float(p.max()) == pytest.approx(odds, abs=1e-3)
+
+
 def test_own_passages_and_hard_ones_tune_nothing_and_sets_count_the_same():
     settings = Settings(enough=10)
     clean = [("silver", i % 10 == 0) for i in range(100)]
@@ -363,8 +379,11 @@ def test_three_in_four_are_right_on_silver_labels_and_on_labels_by_people():
     """
     settings = Settings(enough=100, blend={"polarity": 0.0})
 
-    def part(name: str, sure: Sequence[float], right: Sequence[bool], told: Sequence[bool] = ()) -> Shown:
+    def part(
+        name: str, sure: Sequence[float], right: Sequence[bool], told: Sequence[bool] = (), family: str = "act"
+    ) -> Shown:
         shown = shown_of([name] * len(right), [not r for r in right], told)
+        shown = shown._replace(table=shown.table._replace(families=np.array([family] * len(right))))
         p = np.array(sure)
         scores = np.log(np.stack([1 - p, p, np.full(len(p), 1e-9), np.full(len(p), 1e-9)], axis=1))
         return Shown(shown.table, shown.held._replace(scores=scores))
@@ -381,6 +400,16 @@ def test_three_in_four_are_right_on_silver_labels_and_on_labels_by_people():
         "told": pytest.approx(0.6),
         "implied": pytest.approx(0.9),
     }
+    other = part("silver", [0.6, 0.95] * 100, [False, True] * 100, family="focal")  # right half the time without act
+    assert tune_stances([silver, other], 1.0, settings)["implied"] == pytest.approx(0.95)
+    people = part("athar", [0.6, 0.9] * 100, [True, True] * 100, [True] * 200)
+    doubtful = part("athar", [0.7, 0.95] * 50, [False, True] * 50)  # three in four with what is told
+    assert tune_stances([people, doubtful], 1.0, settings) == {
+        "told": pytest.approx(0.6),
+        "implied": pytest.approx(0.7),
+    }
+    wrong = part("athar", [0.8] * 90, [False] * 90)  # what is told makes up for no more of these
+    assert tune_stances([people, doubtful, wrong], 1.0, settings)["implied"] == pytest.approx(0.95)
 
 
 def test_what_is_told_and_what_is_implied_have_thresholds_of_their_own_and_are_counted_apart() -> None:
@@ -496,3 +525,15 @@ def test_how_many_published_dev_passages_are_from_papers_of_the_training_part(na
     papers = {in_domain.paper_of(e) for e in train_part}
     assert f"{sum(in_domain.paper_of(e) in papers for e in dev)} of {len(dev)}" == said
     assert said.split(" of ")[0] in in_domain.ABOUT
+
+
+def test_the_model_card_is_the_one_its_files_give():
+    folder = Path(__file__).parents[1]
+    found = [
+        json.loads((folder / "eval" / "results" / "embedded" / f"{name}.json").read_text(encoding="utf-8"))
+        for name in ("local-candidates", "gold-contexts", "in-domain")
+    ]
+    page = card.card(folder / "classifier" / "judges" / "local" / "model", *found)
+    assert page == (folder / "docs" / "model-card.md").read_text(encoding="utf-8"), "renew it: classifier.training.card"
+    assert found[1]["model"] == LocalModel.load().name
+    assert found[0]["model"]["sha256"] == LocalModel.load().digest

@@ -62,11 +62,11 @@ def _agreement(gold: Gold) -> str:
         found = annotator_agreement(gold.annotations, field, resamples=RESAMPLES, seed=SEED)
         if found is None:
             continue
-        alpha = shown(found.alpha)
+        alpha = with_interval(found.alpha)
         for pair in found.pairs:
             rows.append(
-                f"| {field} | {pair.first} / {pair.second} | {pair.n} | {shown(pair.accuracy)} "
-                f"| {shown(pair.cohen_kappa)} | {shown(pair.gwet_ac1)} | {alpha} |"
+                f"| {field} | {pair.first} / {pair.second} | {pair.n} | {with_interval(pair.accuracy)} "
+                f"| {with_interval(pair.cohen_kappa)} | {with_interval(pair.gwet_ac1)} | {alpha} |"
             )
             alpha = "as above"
     if not rows:
@@ -75,7 +75,7 @@ def _agreement(gold: Gold) -> str:
     return "\n".join([head, "|---|---|---:|---|---|---|---|", *rows])
 
 
-def shown(estimate: Estimate) -> str:
+def with_interval(estimate: Estimate) -> str:
     """A value with its interval as every table of agreement writes it."""
     if estimate.value is None:
         return "not defined"

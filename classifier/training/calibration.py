@@ -46,9 +46,12 @@ def equal_corpora(corpora: NDArray[np.str_], balance: float = 1.0) -> Floats:
 def even_temperature(held: Held, own: Bools) -> float:
     """The temperature at which the most probable value is as probable as it is right, on average over two halves.
 
+    Calibration in the large (Cox, 1958), with the slope in the place of an offset. own: [rows].
     Half the weight is that of the rows `own`, half that of the others, corpora counting the same in each: where labels
     of one kind would have it surer and those of the other less sure, both are missed by as much. Where all are of one
-    kind, they are all the weight. Kept between exp(-1.5) and exp(2.5).
+    kind, they are all the weight. A label that allows several values counts as right with any of them, so where many do
+    the model comes out a little surer. Four decimals, between exp(-1.5) and exp(2.5), whichever is nearer where neither
+    will do.
     """
     weight = np.zeros(len(own))
     for part in (own, ~own):
@@ -61,13 +64,13 @@ def even_temperature(held: Held, own: Bools) -> float:
     def too_sure(log_t: float) -> float:
         return float(weight @ probabilities(held.scores, float(np.exp(log_t))).max(axis=1)) - right
 
-    surest, least = _LOG_TEMPERATURES  # the surer, the lower the temperature
-    if too_sure(surest) <= 0:
-        log_t = surest
-    elif too_sure(least) >= 0:
-        log_t = least
+    low, high = _LOG_TEMPERATURES  # the higher, the less sure
+    if too_sure(low) <= 0:
+        log_t = low
+    elif too_sure(high) >= 0:
+        log_t = high
     else:
-        log_t = float(scipy.optimize.brentq(too_sure, surest, least))
+        log_t = float(scipy.optimize.brentq(too_sure, low, high))
     return round(float(np.exp(log_t)), 4)
 
 

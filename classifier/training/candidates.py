@@ -158,14 +158,14 @@ def as_markdown(results: Mapping[str, Any]) -> str:
         "family was in training. Native: the data set's own labels; own scheme: silver labels on its passages, three "
         "groups. Stances: how many the thresholds assert on passages of sets left out, by all silver labels, of how "
         "many passages, and how many of them are right (the shipped model at the thresholds it ships with, others "
-        "at ones found without the set). Milliseconds of one core a passage; MiB: the most a process with the judge "
-        "alone held resident. Made by "
+        "at ones found without the set). Milliseconds of one core a passage; memory: the most a process with the "
+        "judge alone held resident. Made by "
         "`python -m classifier.training.candidates`."
     )
     lines = ["# Candidates for the embedded judge", "", text, ""]
     lines += [
-        "| candidate | MB | ms | MiB | own passages | role, native | role, own scheme | polarity, native "
-        "| polarity, own scheme | stances asserted | of them right | stances there |",
+        "| candidate | files, MB | ms | memory, MiB | own passages | role, native | role, own scheme "
+        "| polarity, native | polarity, own scheme | stances asserted | of them right | stances there |",
         "|---|---:|---:|---:|---:|---|---|---|---|---|---|---|",
     ]
     for name in CANDIDATES:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 import time
@@ -27,10 +28,10 @@ print(next(line for line in open("/proc/self/status") if line.startswith("VmHWM"
 
 
 def costs(table: Table, count: int = 2000) -> dict[str, dict[str, float]]:
-    """Size in MB, milliseconds of processor time a passage, one thread, and peak memory in MiB, over about `count`.
+    """`mb` of files, `ms` of processor time a passage on one thread and `mib` of memory, over about `count` passages.
 
-    Of the shipped model and of its two parts (the encoder has no process of its own); the candidates that train on less
-    or see less cost what linear heads do. Passages are of all sets. Memory is left out where there is no `/proc`.
+    Of the shipped model and of its two parts; the candidates that train on less or see less cost what linear heads do.
+    Passages are of all sets. The encoder alone has no `mib`, and nothing has where there is no `/proc`.
     """
     sources = [e.source for e in table.examples[:: max(1, len(table.examples) // count)]]
     passages = [read(s.text, s.focus) for s in sources]
@@ -62,8 +63,11 @@ def costs(table: Table, count: int = 2000) -> dict[str, dict[str, float]]:
 
 
 def peak(sources: Sequence[Source], encoder: bool) -> int:
-    """The most memory in MiB that a process with the judge alone held resident while it scored `sources` (Linux)."""
+    """The most memory in MiB that a process with the judge alone held resident while it scored `sources` (Linux).
+
+    Raises `CalledProcessError` where that process fails; what it says stands on stderr.
+    """
     lines = "".join(json.dumps(source) + "\n" for source in sources)
     command = [sys.executable, "-c", _ALONE, json.dumps(encoder)]
-    said = subprocess.run(command, input=lines, capture_output=True, text=True, check=True).stdout  # noqa: S603
-    return int(said) // 1024
+    said = subprocess.run(command, input=lines, stdout=subprocess.PIPE, text=True, check=True).stdout  # noqa: S603
+    return math.ceil(int(said) / 1024)

@@ -147,7 +147,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--everything", action="store_true")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--readings", type=int, default=Recipe().readings, help="of the passages, before their labels")
+    parser.add_argument(
+        "--readings", type=int, default=Recipe().readings, help="times the passages are read before their labels"
+    )
     parser.add_argument("--workers", type=int, default=2)
     given = parser.parse_args(arguments)
     recipe = Recipe(readings=given.readings)

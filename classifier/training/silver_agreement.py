@@ -10,24 +10,37 @@ import argparse
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from classifier.evaluation.agreement import cell_agreement
-from classifier.evaluation.card import NAME, shown
+from classifier.evaluation.card import NAME, RESAMPLES, with_interval
 from classifier.evaluation.gold import FIELDS
 from classifier.evaluation.markers import replace_between
 
 SAMPLE = "sample/labels.jsonl"
 FILES = ("labels.jsonl", SAMPLE)
-Pair = tuple[Mapping[str, str], Mapping[str, str]]
+AT_RANDOM = "language-model:D1"
+"""The session whose passages were drawn at random from all: they alone stand for the whole file."""
+Pair = tuple[Mapping[str, Any], Mapping[str, Any]]
 
 
 def pairs_of(path: Path) -> list[Pair]:
-    """First and second label of each passage that was labelled twice, in the file's order of second labels."""
+    """First and second label of each passage that was labelled twice, in the file's order of second labels.
+
+    Raises `KeyError` for a second label without a first.
+    """
     rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     first = {(row["dataset"], row["id"]): row for row in rows if not row["second"]}
     return [(first[row["dataset"], row["id"]], row) for row in rows if row["second"]]
+
+
+def groups_of(pairs: Sequence[Pair]) -> dict[str, list[Pair]]:
+    """All pairs, those labelled by two sessions, and of these the ones drawn at random from the whole file."""
+    others = [pair for pair in pairs if pair[0]["annotator"] != pair[1]["annotator"]]
+    drawn = [pair for pair in others if pair[1]["annotator"] == AT_RANDOM]
+    return {"all": list(pairs), "by another session": others, "of these drawn at random": drawn}
 
 
 def measured(silver: Path) -> str:
@@ -35,26 +48,22 @@ def measured(silver: Path) -> str:
     head = "| file | second labels | passages | field | same value | Cohen's kappa | Gwet's AC1 |"
     lines = [head, "|---|---|---:|---|---|---|---|"]
     for name in FILES:
-        for group, pairs in _groups(pairs_of(silver / name)).items():
-            lines += [f"| {name} | {group} | {len(pairs)} | {field} | {_agreement(pairs, field)} |" for field in FIELDS]
+        seen = 0
+        for group, pairs in groups_of(pairs_of(silver / name)).items():
+            if len(pairs) in (0, seen):  # nothing, or the same again
+                continue
+            seen = len(pairs)
+            lines += [f"| {name} | {group} | {seen} | {field} | {_agreement(pairs, field)} |" for field in FIELDS]
     return "\n".join(lines)
-
-
-def _groups(pairs: Sequence[Pair]) -> dict[str, list[Pair]]:
-    """All pairs, and those by another session; one group where that is the same."""
-    others = [pair for pair in pairs if pair[0]["annotator"] != pair[1]["annotator"]]
-    if len(others) == len(pairs):
-        return {"by another session": others}
-    return {"all": list(pairs), "by another session": others}
 
 
 def _agreement(pairs: Sequence[Pair], field: str) -> str:
     values = FIELDS[field]
     places = [[values.index(row[field]) for row in pair] for pair in pairs]
     cells = np.array([one * len(values) + two for one, two in places], dtype=np.int64)
-    passages = np.zeros(len(cells), dtype=np.int64)  # passages are drawn again one by one
-    found = cell_agreement("first", "second", cells, passages, len(values), resamples=2000)
-    return " | ".join(shown(score) for score in (found.accuracy, found.cohen_kappa, found.gwet_ac1))
+    one_cluster = np.zeros(len(cells), dtype=np.int64)  # so that passages are drawn again one by one
+    found = cell_agreement("first", "second", cells, one_cluster, len(values), resamples=RESAMPLES)
+    return " | ".join(with_interval(score) for score in (found.accuracy, found.cohen_kappa, found.gwet_ac1))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -185,7 +185,7 @@ def tune(seen: Sequence[Shown], values: Sequence[str], head: str, settings: Sett
     """Temperature, thresholds and conformal floor of one head, from held-out scores; the training data's come first.
 
     The temperature comes from silver labels and labels by people, half each, their sets counting the same: a user's hub
-    may follow either habit; on labels by people the model is surer than it should be, on silver ones less. Threshold
+    may follow either habit; with one alone it would be too sure, or not sure enough, of the other. Threshold
     and floor come from silver labels where there are enough, counted by the passage: they alone mean our scheme. Own
     passages are too clear for any of the three.
     """
@@ -233,11 +233,10 @@ def tune_stances(shown: Sequence[Shown], temperature: float, settings: Settings)
     Data sets of the evidence tradition call every assessment neutral, and those of sentiment rarely count agreement, so
     each kind is tuned on its own tradition and on silver labels. With the encoder, which is trained mostly on our
     scheme, there is one threshold for stances that a pattern of words tells (`told`) and one for those that are only
-    implied: the lowest that is precise enough by two ways of counting at once. On silver labels a set of n passages
-    counts n^0.5 (a user's hub is a set of its own, of SciCite's stances far more are told rightly, and small sets are
-    noisy); all passages labelled by people count the same, since their habits differ too much to count set by set.
-    Where too few are told, both are the one found on all together. Hard silver labels count too: with them nearly all
-    passages that would be asserted are labelled, so that precision is that over whole data sets.
+    implied: the lowest from which on what is told is precise enough, and then all that is asserted. It must be so on
+    silver labels (a set of n passages counts n^0.5), without any one of their sets (a user's hub is a set of its own),
+    and on all passages labelled by people, whose habits differ too much to count set by set. Where too few are told,
+    both are the one found on all together. Hard silver labels count too, as nearly all that is asserted then has one.
     """
     scores = np.concatenate([part.held.scores for part in shown])
     allowed = np.concatenate([part.held.allowed for part in shown])
@@ -248,20 +247,25 @@ def tune_stances(shown: Sequence[Shown], temperature: float, settings: Settings)
     kinds = np.concatenate(
         [kinds_of(part.table, part.held.rows, part.held.scores.argmax(axis=1), settings) for part in shown]
     )
-    thresholds: dict[str, float] = {}
     if settings.blend:
         families = np.concatenate([part.table.families[part.held.rows] for part in shown])
         silver, people = names == "silver", np.isin(names, tuple(_TUNED_ON - {"silver"}))
-        ways = np.stack([np.zeros(len(names)), people.astype(float)])
-        ways[0, silver] = calibration.equal_corpora(families[silver], settings.corpus_balance)
+        every = np.zeros(len(names))
+        every[silver] = calibration.equal_corpora(families[silver], settings.corpus_balance)
+        without = [every * (families != left_out) for left_out in np.unique(families[silver])]
+        ways, sure = np.stack([every, *without, people.astype(float)]), p.max(axis=1)
         taken = (kinds != "") & (silver | people)
         told = taken & np.char.endswith(kinds, "/told")
-        few = told.sum() < settings.enough
-        for how, rows in (("told", told), ("implied", taken & ~told)):
-            rows = taken if few else rows
-            sure = p[rows].max(axis=1)
-            thresholds[how] = calibration.threshold(sure, right[rows], ways[:, rows], settings.stance_precision)
-        return thresholds
+
+        def lowest(rows: NDArray[np.bool_]) -> float:
+            return calibration.threshold(sure[rows], right[rows], ways[:, rows], settings.stance_precision)
+
+        if told.sum() < settings.enough:
+            return dict.fromkeys(("told", "implied"), lowest(taken))
+        least = lowest(told)
+        sure[told & (sure >= least)] = calibration.NEVER  # asserted whatever the other threshold
+        return {"told": least, "implied": lowest(taken & (~told | (sure > 1)))}
+    thresholds: dict[str, float] = {}
     for kind in stances.GATES:
         tradition = "evidence" if kind.endswith("/evidence") else "sentiment"
         fits = np.array([name in _TUNED_ON and corpora.tradition(name) in (None, tradition) for name in names])

@@ -96,7 +96,7 @@ def _from_passages(model: LocalModel, task: Task) -> LocalAnswer:
         basis=basis,
         evidence=_evidence(shown.text, found),
         confidence=round(min(roles.role_p, confidence), 4),
-        rationale=_rationale(shown, roles, _stated(model, stance, polarity), found),
+        rationale=_rationale(shown, roles, _stated(model, stance, polarity, len(reads) > 1), found),
     )
     probabilities = {
         head: {v: round(float(x), 4) for v, x in zip(model.heads[head], p, strict=True)}
@@ -176,12 +176,13 @@ def _evidence(text: SentText, found: Carrier | None) -> Evidence | None:
     )
 
 
-def _stated(model: LocalModel, read: _Read, polarity: Polarity) -> str:
-    """The polarity; where none is sure enough, the most probable one, for whoever reviews it."""
+def _stated(model: LocalModel, read: _Read, polarity: Polarity, several: bool) -> str:
+    """The polarity; where none is sure enough, the most probable one (of which passage), for whoever reviews it."""
     if polarity is not Polarity.UNCLEAR:
         return f"polarity {polarity.value}"
     likely = model.heads["polarity"][int(read.scored.probabilities["polarity"].argmax())]
-    return f"no polarity clears its threshold, most probable: {likely} (p {read.polarity_p:.2f})"
+    where = f", passage {(read.text.context_index or 0) + 1}" if several else ""
+    return f"no polarity clears its threshold, most probable: {likely} (p {read.polarity_p:.2f}{where})"
 
 
 def _rationale(shown: _Read, roles: _Read, polarity: str, found: Carrier | None) -> str:
