@@ -117,7 +117,9 @@ def test_the_silver_card_says_what_its_files_hold():
     assert f"{len(twice)} passages ({100 * share:.0f} in 100) were labelled a second time, {others} of them by" in card
     assert f"another session, {len(twice) - others} by the same" in card
     assert f"so its {len(again)} passages were labelled again" in card
-    assert f"last {sum(two['annotator'] == 'language-model:D1' for _, two in twice)} were drawn at random" in card
+    assert (
+        f"last {sum(two['annotator'] == silver_agreement.AT_RANDOM for _, two in twice)} were drawn at random" in card
+    )
     rows = lines(silver / silver_agreement.SAMPLE)
     sample = [row for row in rows if not row["second"]]
     assert all(row["drawn"] == "sample" and row["annotator"].startswith("language-model:") for row in rows)

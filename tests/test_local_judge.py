@@ -215,6 +215,24 @@ def test_of_several_passages_the_rationale_says_which_one_leans_most_to_a_polari
     assert f"most probable: {alone[1]}, passage 2)" in found.label.rationale
 
 
+def test_a_work_is_neutral_only_where_no_passage_may_take_a_side() -> None:
+    texts = (
+        "Migration has been studied with phone records [[3]].",
+        "We could not replicate the finding of [[Hart 2001]].",
+    )
+    neutral, withheld = (answer(text).label for text in texts)
+    assert neutral.polarity is Polarity.NEUTRAL
+    assert withheld.polarity is Polarity.UNCLEAR
+    contexts = [CitationContext(text=text) for text in texts]
+    for order, passage in ((contexts, 2), (contexts[::-1], 1)):
+        found = judge_many(MODEL, [(HUB, work(*order))])[0]
+        assert found.label.polarity is Polarity.UNCLEAR
+        assert found.needs_review
+        assert f"most probable: contrasting (p {withheld.rationale.split('(p ')[2][:4]}, passage {passage})" in (
+            found.label.rationale
+        )
+
+
 def test_use_of_data_is_seen() -> None:
     found = answer("We use the MARK9 data set [[7]] to train our model.")
     assert found.label.role in (Role.USES_DATA, Role.USES_METHOD)

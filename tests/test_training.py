@@ -400,6 +400,13 @@ def test_three_in_four_are_right_on_silver_labels_and_on_labels_by_people():
         "told": pytest.approx(0.6),
         "implied": pytest.approx(0.9),
     }
+    apart = part("silver", [0.6, 0.95] * 50, [False, True] * 50, [True] * 100, family="focal")
+    assert tune_stances([silver, told, apart], 1.0, settings) == {  # of what is told three in four, without act half
+        "told": pytest.approx(0.95),
+        "implied": pytest.approx(0.6),
+    }
+    never = part("silver", [0.6, 0.95] * 50, [False, False] * 50, [True] * 100)
+    assert tune_stances([silver, never], 1.0, settings) == {"told": calibration.NEVER, "implied": pytest.approx(0.6)}
     other = part("silver", [0.6, 0.95] * 100, [False, True] * 100, family="focal")  # right half the time without act
     assert tune_stances([silver, other], 1.0, settings)["implied"] == pytest.approx(0.95)
     people = part("athar", [0.6, 0.9] * 100, [True, True] * 100, [True] * 200)

@@ -34,7 +34,8 @@ def train(
 ) -> None:
     """Train the embedded judge on --data and write its files, the same bytes for the same data and number of threads.
 
-    It says so where no threshold makes three stances in four right, so that the model would assert none.
+    It says so where no threshold makes three stances in four right (with an encoder: without any one silver set too):
+    the model would assert none.
     """
     from classifier.judges.local.model import LocalModel
 

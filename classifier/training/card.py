@@ -40,8 +40,9 @@ words tells that stance of the mention (`told`: "these results contrast with tho
 `classifier/judges/local/stances.py`), another where it is only implied.
 The basis is what the encoder's basis head says. (The linear heads alone assert only what a pattern tells, by the
 thresholds of its kind.) Otherwise the polarity is `neutral` above its own threshold, or `unclear` with
-`needs_review`. Without a passage, stated rules relate the summary to the hub's own terms; polarity is then always
-`unclear`. It never asserts: {never}.
+`needs_review`. Of a work's passages a stance wins over whatever the others say, and one that may take a side over
+neutral ones: the work is then `unclear`. Without a passage, stated rules relate the summary to the hub's own terms;
+polarity is then always `unclear`. It never asserts: {never}.
 """
 
 _READING = " from half way between its weights and those after {times} readings of the passages (masked words)"
@@ -62,8 +63,9 @@ _LIMITS = """
 - Thresholds were set on silver labels of data sets it had not seen, and on labels by people, sets without a stated
   licence included, which gave no weight to the model. That three in four are right on labels by people is by
   passages of all sets together, most of them clinical and SDCF's; see the rows of the others. They are strict: three in
-  four have to be right without any one silver set too. Of six sets that leaves few stances to show it on, and without
-  SciCite, Kumpa or citelling no threshold is good enough (`never` above).
+  four have to be right without any one silver set too (a set of n passages counting n^0.5). Of so few sets that leaves
+  little to show it on: no threshold is good enough where one of these is out: {without}.
+- Of the stances that are only implied, few are asserted, and fewer outside SciCite: the table by kind says how many.
 - A contradiction that is told in words may be with something else near the mention (`contrasting/told` above says how
   often it is not one).
 - Hyper-parameters were chosen on leave-one-corpus-out scores of the same sets, so the means are slightly flattered.
@@ -113,8 +115,17 @@ def card(
         never=", ".join(_decision(k) for k in sorted(never)) or "nothing is ruled out",
     )
     own = _gold(gold) if gold else ""
-    scores = _asserted(results) + section(results) + _means(results) + _in_domain(results, further or {})
-    return text + _data(manifest) + _thresholds(described) + own + scores + _LIMITS
+    scores = _asserted(results) + section(results) + _means(results) + _in_domain(results, further or {}, model)
+    return text + _data(manifest) + _thresholds(described) + own + scores + _LIMITS.format(without=_never(results))
+
+
+def _never(results: Mapping[str, Any]) -> str:
+    """The sets without which no threshold for stances is found."""
+    found = results.get("shipped", {})
+    sets = {**found.get("polarity native", {}), **found.get("polarity own", {})}
+    limits = {name: one.get("thresholds", {}) for name, one in sets.items()}
+    never = [name for name, one in limits.items() if one and min(one["told"], one["implied"]) >= NEVER]
+    return ", ".join(sorted(never)) or "none of them"
 
 
 def _data(manifest: Mapping[str, Any]) -> str:
@@ -243,14 +254,14 @@ def _means(results: Mapping[str, Any]) -> str:
     return "\n".join([*lines, ""])
 
 
-def _in_domain(results: Mapping[str, Any], further: Mapping[str, Any]) -> str:
+def _in_domain(results: Mapping[str, Any], further: Mapping[str, Any], model: Path) -> str:
     """Scores on sets whose own labels were trained on: as shipped, and by networks fine-tuned further on one set."""
     domain = results.get("shipped", {}).get("in domain", {})
     lines = ["", "## In domain", ""]
     lines += ["The shipped model on dev parts: " + "; ".join(f"{k} {v['macro']:.1f}" for k, v in domain.items()) + "."]
     if further:
         lines += ["", "Trained further on one set, as a user with labels of their own might:", ""]
-        lines += [ABOUT, "", *as_rows(further)]
+        lines += [ABOUT, "", *as_rows(further, model)]
     return "\n".join([*lines, ""])
 
 

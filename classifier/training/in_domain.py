@@ -120,30 +120,37 @@ def run(task: Task, examples: Sequence[Example], encoder: Path, seed: int) -> di
 
 
 def networks_of(folder: Path) -> str:
-    """Which training the networks of a folder came from: twelve digits of the sha256 of the one for shipping."""
-    return corpora.sha256(folder / "encoder.onnx")[:12]
+    """Which training the networks of a folder came from: twelve digits of the sha256 of `encoder.onnx`, if there."""
+    path = folder / "encoder.onnx"
+    return corpora.sha256(path)[:12] if path.is_file() else "none"
 
 
 ABOUT = (
     "Macro-F1 in percent over the set's own classes with a 95 % bootstrap interval, by a network that never saw the\n"
     "set, fine-tuned further on the set's own passages; every row is scored, in five folds by citing paper. Published\n"
     "dev parts share papers with the training parts (561 of 916 passages, 111 of 114): they are there for comparison\n"
-    "with published figures. No test part was opened. Networks: of the training that the shipped encoder came from,\n"
-    "or the first digits of another one's `encoder.onnx`.\n"
+    "with published figures. No test part was opened. Networks: `this model's` are of the training that its\n"
+    "encoder came from; others are named by the first digits of the sha256 of their `encoder.onnx`.\n"
     "Made by `python -m classifier.training.in_domain`; nothing of it is shipped."
 )
 
 
-def as_rows(found: Mapping[str, Any]) -> list[str]:
-    """The lines of a table, one row a set: what each model reaches when it is trained on the set's own labels."""
-    shipped = networks_of(Path(str(files("classifier.judges.local").joinpath("model"))) / "encoder")
+SHIPPED = Path(str(files("classifier.judges.local").joinpath("model")))
+
+
+def as_rows(found: Mapping[str, Any], model: Path = SHIPPED) -> list[str]:
+    """The lines of a table, one row a set: what each model reaches when it is trained on the set's own labels.
+
+    Networks that the encoder of `model` came from are called `this model's`.
+    """
+    mine = networks_of(model / "encoder")
     lines = ["| set | classes | rows scored | linear heads | encoder | both | networks |"]
     lines += ["|---|--:|--:|---|---|---|---|"]
     for name, one in found.items():
         cells = [one["results"][k] for k in ("linear heads", "encoder", "both")]
         scores = map(shown, cells)
         first = [name, str(one["classes"]), f"{cells[0]['rows']:,}"]
-        lines.append("| " + " | ".join([*first, *scores, one["networks"].replace(shipped, "shipped")]) + " |")
+        lines.append("| " + " | ".join([*first, *scores, one["networks"].replace(mine, "this model's")]) + " |")
     return lines
 
 

@@ -185,9 +185,8 @@ def tune(seen: Sequence[Shown], values: Sequence[str], head: str, settings: Sett
     """Temperature, thresholds and conformal floor of one head, from held-out scores; the training data's come first.
 
     The temperature comes from silver labels and labels by people, half each, their sets counting the same: a user's hub
-    may follow either habit; with one alone it would be too sure, or not sure enough, of the other. Threshold
-    and floor come from silver labels where there are enough, counted by the passage: they alone mean our scheme. Own
-    passages are too clear for any of the three.
+    may follow either habit. Threshold and floor come from silver labels where there are enough, counted by the passage:
+    they alone mean our scheme. Own passages are too clear for any of the three.
     """
     parts = [_real(part) for part in seen]
     held, own = seen[0].held, seen[0].held.corpora == "silver"
@@ -233,10 +232,10 @@ def tune_stances(shown: Sequence[Shown], temperature: float, settings: Settings)
     Data sets of the evidence tradition call every assessment neutral, and those of sentiment rarely count agreement, so
     each kind is tuned on its own tradition and on silver labels. With the encoder, which is trained mostly on our
     scheme, there is one threshold for stances that a pattern of words tells (`told`) and one for those that are only
-    implied: the lowest from which on what is told is precise enough, and then all that is asserted. It must be so on
-    silver labels (a set of n passages counts n^0.5), without any one of their sets (a user's hub is a set of its own),
-    and on all passages labelled by people, whose habits differ too much to count set by set. Where too few are told,
-    both are the one found on all together. Hard silver labels count too, as nearly all that is asserted then has one.
+    implied: the lowest so that what is told is precise enough, and then all that is asserted (few of it implied). It
+    must be so on silver labels (a set of n passages counts n^0.5), without any one of their sets (a hub is a set of its
+    own), and on all passages labelled by people, whose habits differ too much to count set by set. Where too few are
+    told, both are the one found on all together. Hard silver labels count too: most that is asserted then has one.
     """
     scores = np.concatenate([part.held.scores for part in shown])
     allowed = np.concatenate([part.held.allowed for part in shown])
@@ -263,8 +262,9 @@ def tune_stances(shown: Sequence[Shown], temperature: float, settings: Settings)
         if told.sum() < settings.enough:
             return dict.fromkeys(("told", "implied"), lowest(taken))
         least = lowest(told)
-        sure[told & (sure >= least)] = calibration.NEVER  # asserted whatever the other threshold
-        return {"told": least, "implied": lowest(taken & (~told | (sure > 1)))}
+        asserted = told & (sure >= least)
+        sure[asserted] = calibration.NEVER  # whatever the other threshold
+        return {"told": least, "implied": lowest(asserted | (taken & ~told))}
     thresholds: dict[str, float] = {}
     for kind in stances.GATES:
         tradition = "evidence" if kind.endswith("/evidence") else "sentiment"

@@ -49,9 +49,14 @@ class _Read(NamedTuple):
     scored: Scored
     role: Role
     role_p: float
+    likely: Polarity
     polarity: Polarity
     polarity_p: float
     basis: Basis
+
+    def withheld(self) -> bool:
+        """Whether it more probably takes a side than not, and too little surely to say so."""
+        return self.polarity is Polarity.UNCLEAR and self.likely is not Polarity.NEUTRAL
 
 
 def judge_many(model: LocalModel, pairs: Sequence[tuple[CitedWork, CitingWork]]) -> list[LocalAnswer]:
@@ -96,7 +101,7 @@ def _from_passages(model: LocalModel, task: Task) -> LocalAnswer:
         basis=basis,
         evidence=_evidence(shown.text, found),
         confidence=round(min(roles.role_p, confidence), 4),
-        rationale=_rationale(shown, roles, _stated(model, stance, polarity, len(reads) > 1), found),
+        rationale=_rationale(shown, roles, _stated(stance, polarity, len(reads) > 1), found),
     )
     probabilities = {
         head: {v: round(float(x), 4) for v, x in zip(model.heads[head], p, strict=True)}
@@ -127,7 +132,7 @@ def _decide(model: LocalModel, text: SentText, scored: Scored) -> _Read:
             limit = "told" if told else "implied"
         sure = limit is not None and polarity_p >= limits[limit]
         basis = Basis(kind.split("/")[1]) if sure and kind else Basis.NONE
-    return _Read(text, scored, role, role_p, polarity if sure else Polarity.UNCLEAR, polarity_p, basis)
+    return _Read(text, scored, role, role_p, polarity, polarity if sure else Polarity.UNCLEAR, polarity_p, basis)
 
 
 def _basis(encoded: Encoded) -> dict[str, float]:
@@ -143,9 +148,14 @@ def _main(reads: Sequence[_Read]) -> _Read:
 
 
 def _stance(reads: Sequence[_Read]) -> tuple[_Read, Polarity, float]:
-    """The work's polarity: stances of both signs are mixed, one stance wins over neutral, neutral over unclear."""
+    """The work's polarity: stances of both signs are mixed, and one stance wins over whatever the other passages say.
+
+    Without one, a passage that may take a side leaves the work `unclear`, beside however many neutral ones: a work is
+    neutral only where none of its passages takes a side.
+    """
     stances = [r for r in reads if r.polarity in STANCES]
-    best = max(stances or reads, key=lambda r: (r.polarity is not Polarity.UNCLEAR, r.polarity_p))
+    left = stances or [r for r in reads if r.withheld()] or reads
+    best = max(left, key=lambda r: (r.polarity is not Polarity.UNCLEAR, r.polarity_p))
     kinds = {r.polarity for r in stances}
     polarity = Polarity.MIXED if len(kinds) > 1 else best.polarity
     return best, polarity, best.polarity_p
@@ -176,13 +186,12 @@ def _evidence(text: SentText, found: Carrier | None) -> Evidence | None:
     )
 
 
-def _stated(model: LocalModel, read: _Read, polarity: Polarity, several: bool) -> str:
+def _stated(read: _Read, polarity: Polarity, several: bool) -> str:
     """The polarity; where none is sure enough, the most probable one (of which passage), for whoever reviews it."""
     if polarity is not Polarity.UNCLEAR:
         return f"polarity {polarity.value}"
-    likely = model.heads["polarity"][int(read.scored.probabilities["polarity"].argmax())]
     where = f", passage {(read.text.context_index or 0) + 1}" if several else ""
-    return f"no polarity clears its threshold, most probable: {likely} (p {read.polarity_p:.2f}{where})"
+    return f"no polarity clears its threshold, most probable: {read.likely.value} (p {read.polarity_p:.2f}{where})"
 
 
 def _rationale(shown: _Read, roles: _Read, polarity: str, found: Carrier | None) -> str:
