@@ -8,10 +8,10 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Mapping, Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from classifier.judges.local.model import SHIPPED
 from classifier.training.calibration import NEVER
 from classifier.training.evaluate import shown
 from classifier.training.in_domain import ABOUT, as_rows
@@ -75,7 +75,7 @@ _LIMITS = """
   Kumpa. So the precision of asserted stances on all of these is flattered more. On Athar and Kumpa, sets of the
   sentiment tradition, it is far below three in four (see the table).
 - Confidence is set by one temperature a head, at which it is right on average over silver labels and native ones of
-  sets left out (half each, their sets counting the same): on silver labels it then says too little, on native ones too
+  sets left out (half each, their sets counting the same): of one kind it then says too little and of the other too
   much; on single sets the error reaches the values in the column ECE.
 - Numbers are folded away before the text is read: that 0.41 agrees with 0.42 and not with 0.12 is not seen.
 - 8-bit arithmetic differs between processors: without VNNI instructions sums can saturate, and probabilities may then
@@ -103,15 +103,15 @@ def card(
     described |= json.loads(beside.read_text(encoding="utf-8")) if beside.is_file() else {}
     size = sum(path.stat().st_size for path in model.rglob("*") if path.is_file())
     never = [k for k, v in described["thresholds"].items() if v >= NEVER]
-    measured = results.get("model", {})
+    cost = results.get("costs", {}).get("shipped", {})
     recipe = manifest.get("encoder", {}).get("recipe", {})
     text = _INTRO.format(
         layers=recipe.get("layers", 0),
         reading=_READING.format(times=recipe["readings"]) if recipe.get("readings") else "",
-        features=f"{measured.get('features', 0):,}",
+        features=f"{results.get('model', {}).get('features', 0):,}",
         kilobytes=round(size / 1000),
-        ms=measured.get("ms", "-"),
-        mib=measured.get("mib") or "-",
+        ms=cost.get("ms", "-"),
+        mib=cost.get("mib", "-"),
         never=", ".join(_decision(k) for k in sorted(never)) or "nothing is ruled out",
     )
     own = _gold(gold) if gold else ""
@@ -268,7 +268,7 @@ def _in_domain(results: Mapping[str, Any], further: Mapping[str, Any], model: Pa
 def main(arguments: Sequence[str] | None = None) -> None:
     """Write the card of --model (the shipped one by default) to --out."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", type=Path, default=Path(str(files("classifier.judges.local").joinpath("model"))))
+    parser.add_argument("--model", type=Path, default=SHIPPED)
     parser.add_argument("--results", type=Path, default=Path("eval/results/embedded/local-candidates.json"))
     parser.add_argument("--gold", type=Path, default=Path("eval/results/embedded/gold-contexts.json"))
     parser.add_argument("--out", type=Path, default=Path("docs/model-card.md"))

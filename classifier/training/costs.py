@@ -8,11 +8,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from importlib.resources import files
 from pathlib import Path
 
 from classifier.judges.local.features import Source, read
-from classifier.judges.local.model import LocalModel
+from classifier.judges.local.model import SHIPPED, LocalModel
 from classifier.training.matrices import Table
 
 _ALONE = """
@@ -43,9 +42,8 @@ def costs(table: Table, count: int = 2000) -> dict[str, dict[str, float]]:
     encoder = model.encoder
     if encoder is not None:
         parts["encoder alone"] = lambda i: encoder.read(sources[i], passages[i])
-    folder = Path(str(files("classifier.judges.local").joinpath("model")))
-    heavy = sum(path.stat().st_size for path in (folder / "encoder").glob("*"))
-    light = sum(path.stat().st_size for path in folder.glob("*") if path.is_file())
+    heavy = sum(path.stat().st_size for path in (SHIPPED / "encoder").glob("*"))
+    light = sum(path.stat().st_size for path in SHIPPED.glob("*") if path.is_file())
     size = {"shipped": heavy + light, "linear heads": light, "encoder alone": heavy}
     found: dict[str, dict[str, float]] = {}
     for name, judge in parts.items():

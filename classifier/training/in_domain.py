@@ -16,7 +16,6 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,6 +24,7 @@ from numpy.typing import NDArray
 
 from classifier.errors import InputError
 from classifier.judges.local.encoder import columns
+from classifier.judges.local.model import SHIPPED
 from classifier.judges.local.pieces import Vocabulary
 from classifier.training import calibration, corpora, matrices
 from classifier.training.corpora import Example
@@ -133,9 +133,6 @@ ABOUT = (
     "encoder came from; others are named by the first digits of the sha256 of their `encoder.onnx`.\n"
     "Made by `python -m classifier.training.in_domain`; nothing of it is shipped."
 )
-
-
-SHIPPED = Path(str(files("classifier.judges.local").joinpath("model")))
 
 
 def as_rows(found: Mapping[str, Any], model: Path = SHIPPED) -> list[str]:

@@ -154,8 +154,7 @@ def _stance(reads: Sequence[_Read]) -> tuple[_Read, Polarity, float]:
     neutral only where none of its passages takes a side.
     """
     stances = [r for r in reads if r.polarity in STANCES]
-    left = stances or [r for r in reads if r.withheld()] or reads
-    best = max(left, key=lambda r: (r.polarity is not Polarity.UNCLEAR, r.polarity_p))
+    best = max(stances or [r for r in reads if r.withheld()] or reads, key=lambda r: r.polarity_p)
     kinds = {r.polarity for r in stances}
     polarity = Polarity.MIXED if len(kinds) > 1 else best.polarity
     return best, polarity, best.polarity_p

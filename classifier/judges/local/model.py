@@ -21,6 +21,8 @@ from classifier.judges.local.relation import CommonWords
 Floats = NDArray[np.float32]
 FORMAT = 2
 """Version of the model files; a model of another version is refused."""
+SHIPPED = Path(str(files("classifier.judges.local").joinpath("model")))
+"""The model inside the package."""
 
 
 class Scored(NamedTuple):
@@ -66,7 +68,7 @@ class LocalModel:
 
         encoder: False for its linear heads alone, as where onnxruntime is missing.
         """
-        folder = path if path is not None else files("classifier.judges.local").joinpath("model")
+        folder = SHIPPED if path is None else path
         try:
             settings = json.loads(folder.joinpath("model.json").read_text(encoding="utf-8"))
             names = folder.joinpath("features.txt").read_text(encoding="utf-8").split("\n")
@@ -80,7 +82,7 @@ class LocalModel:
                 f"{folder}: model format {settings.get('format')}, {weights.shape[0]} rows for {len(names)} features; "
                 f"this program reads format {FORMAT}; run `classify train` again"
             )
-        beside = Path(str(folder)) / "encoder"
+        beside = folder / "encoder"
         both = encoder and available() and beside.is_dir()
         return cls(names, weights, bias, settings, Encoder(beside) if both else None)
 
